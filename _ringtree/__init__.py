@@ -1,0 +1,1 @@
+"""The ground floor: the binding of the C core, errors, units, settings and the log. Imports nothing of ours."""
