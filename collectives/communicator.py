@@ -1,0 +1,239 @@
+"""`Communicator`: an MPI.Intracomm whose collectives run on ringtree, with mpi4py's signatures.
+
+    from mpi4py import MPI
+    import ringtree
+
+    comm = ringtree.Communicator(MPI.COMM_WORLD, board="ppu-8")
+    comm.Allreduce(gradients, total)          # real bytes; the board's links set the pace
+    comm.elapsed_us                           # emulated microseconds
+
+All that is not accelerated goes to MPI unchanged; RINGTREE_DEBUG=INFO says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from mpi4py import MPI
+
+from _ringtree import settings
+from _ringtree.assume import Assumptions
+from _ringtree.errors import InputError
+from emulator import Clock, Device
+from topology import Topology, load
+
+from .accelerated import Accelerated
+from .launcher import check_launcher
+from .planning import Plan, shape_of
+from .session import Options, Session, agree, share_segment
+from .specification import for_collective, parse
+
+BoardLike = Topology | str | os.PathLike[str]
+
+
+class _WorldByDefault(type):
+    """`Communicator()` is one over COMM_WORLD; mpi4py itself makes empty ones through __new__ alone."""
+
+    def __call__(cls, comm: MPI.Intracomm | None = None, *args: Any, **keywords: Any) -> Any:
+        return super().__call__(MPI.COMM_WORLD if comm is None else comm, *args, **keywords)
+
+
+class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
+    """A communicator over the ranks of `comm` (duplicated: the original stays as it is). Made by all ranks together.
+
+    board: a shipped board's name, a file, a Topology, "none" or None (no emulation; RINGTREE_TOPO_FILE may name one).
+    clock: "virtual" (default with a board), "wall" or "off". devices: the chip number of each rank, else the first
+    chips. algorithm: a specification such as "ring:chunks=4", else RINGTREE_ALGO, else auto. assume: figures that
+    nobody published, as ["ppu.fp16_tflops=120"]. latency_us: for links that state none. cost_us: what every message
+    costs each link. timeout: seconds that a wait may last, else RINGTREE_TIMEOUT, 0 for ever. dilation: of the wall
+    clock, else fitted to the host.
+
+    Raises InputError (and what is below it) for a board, name or number that cannot be; ResourceError for shared
+    memory that cannot be had. Errors reach every rank.
+    """
+
+    _options: Options | None = None
+    _session: Session | None = None
+
+    def __new__(cls, comm: MPI.Intracomm | None = None, *_: Any, **__: Any) -> Communicator:
+        return super().__new__(cls, comm if comm is None or comm == MPI.COMM_NULL else comm.Dup())
+
+    def __init__(
+        self,
+        comm: MPI.Intracomm | None = None,
+        board: BoardLike | None = None,
+        clock: str | None = None,
+        *,
+        devices: Sequence[int] | None = None,
+        algorithm: str | None = None,
+        assume: Iterable[str] | Assumptions = (),
+        latency_us: float | None = None,
+        cost_us: float = 0.0,
+        timeout: float | None = None,
+        dilation: float | None = None,
+    ) -> None:
+        check_launcher(MPI.COMM_WORLD.Get_size())
+
+        def options() -> Options:
+            figures = assume if isinstance(assume, Assumptions) else Assumptions.parse(assume)
+            topology = _load(board, figures, latency_us)
+            for_collective(algorithm or "auto", "all_reduce")  # a bad one is an error now, not at the first call
+            return Options(
+                topology,
+                _clock(clock, topology),
+                None if devices is None else tuple(devices),
+                (),
+                algorithm,
+                figures,
+                settings.timeout_s() if timeout is None else timeout,
+                dilation,
+                cost_us,
+            )
+
+        raw = MPI.Intracomm(self)
+        self._options = agree(raw, options)
+        self._session = Session(raw, self._options)
+
+    # -- what the emulated board adds ---------------------------------------------------------------------------
+
+    @property
+    def session(self) -> Session:
+        """The live state; opened now if this communicator came out of Split or Dup."""
+        if self._session is None:
+            if self._options is None:
+                raise InputError("this communicator is null or was freed")
+            self._session = Session(MPI.Intracomm(self), self._options)
+        return self._session
+
+    @property
+    def board(self) -> Topology | None:
+        """The board as it is left for these ranks."""
+        return self.session.planner.topology
+
+    @property
+    def clock(self) -> str:
+        return self.session.options.clock.value
+
+    @property
+    def device(self) -> Device | None:
+        """The chip that this rank is bound to; None without emulation."""
+        return self.session.time.device
+
+    @property
+    def dilation(self) -> float | None:
+        """How many times slower than the board the wall clock runs; None in other clocks."""
+        return self.session.time.dilation
+
+    @property
+    def elapsed_us(self) -> float:
+        """Microseconds on this rank's clock since it was made or reset: emulated with a board, else the host's."""
+        return self.session.time.elapsed_us()
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """Every assumption that the times rest on, as --assume would take it."""
+        device, board = self.device, self.board
+        return (board.assumed if board else ()) + (device.assumed if device else ())
+
+    def reset_clock(self) -> None:
+        """Set this rank's clock to 0."""
+        self.session.time.reset()
+
+    def plan(
+        self,
+        collective: str = "all_reduce",
+        nbytes: int = 0,
+        *,
+        dtype: str = "float32",
+        op: str = "sum",
+        root: int = 0,
+        algorithm: str | None = None,
+    ) -> Plan:
+        """The plan for `nbytes` (as rows count bytes) on this communicator. Local: no rank talks to another."""
+        session = self.session
+        shape = shape_of(collective, nbytes, session.ranks, dtype=dtype, op=op, root=root)
+        asked = session.algorithm_for(collective) if algorithm is None else parse(algorithm)
+        return session.plan(shape, dtype, op, asked)
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any = "float32") -> Any:
+        """An uninitialised NumPy array in memory that every rank of the host can reach. Collective, equal sizes."""
+        import numpy as np
+
+        kind = np.dtype(dtype)
+        count = int(np.prod(shape, dtype=np.int64))
+        stride = max(64, -(-count * kind.itemsize // 64) * 64)
+        raw = MPI.Intracomm(self)
+        segment = share_segment(raw, stride * raw.Get_size(), lambda segment: segment)
+        own = segment.part(raw.Get_rank() * stride, stride)
+        return np.frombuffer(own, np.uint8, count * kind.itemsize).view(kind).reshape(shape)
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def Split(self, color: int = 0, key: int = 0) -> Communicator:
+        """As MPI's; chips go with their ranks, and all of them still forward. The new communicator's clock is at 0."""
+        child = cast("MPI.Intracomm", super().Split(color, key))
+        return self._adopt(child, self._options_of_part(child))
+
+    def Dup(self, info: MPI.Info | None = None) -> Communicator:
+        """As MPI's, with the same board, clock and options."""
+        return self._adopt(super().Dup(info), self._options)
+
+    def Dup_with_info(self, info: MPI.Info) -> Communicator:
+        """As Dup."""
+        return self._adopt(super().Dup_with_info(info), self._options)
+
+    def Idup(self, info: MPI.Info | None = None) -> tuple[Communicator, MPI.Request]:
+        """As Dup; to be used once the request is complete."""
+        child, request = super().Idup(info)
+        return self._adopt(child, self._options), request
+
+    def Clone(self) -> Communicator:
+        """As Dup."""
+        return self._adopt(super().Clone(), self._options)
+
+    def Free(self) -> None:
+        """Free the communicator and what ringtree holds for it."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        self._options = None
+        super().Free()
+
+    def _adopt(self, child: MPI.Intracomm, options: Options | None) -> Communicator:
+        """The new MPI communicator as one of ours; its session is opened when it is first used."""
+        adopted: Communicator = MPI.Intracomm.__new__(type(self), child)
+        adopted._options = options
+        return adopted
+
+    def _options_of_part(self, child: MPI.Intracomm) -> Options | None:
+        options = self._options
+        if child == MPI.COMM_NULL or options is None or options.board is None:
+            return None if child == MPI.COMM_NULL else options
+        chips = options.devices or tuple(range(self.Get_size()))
+        whole, part = self.Get_group(), child.Get_group()
+        ranks = part.Translate_ranks(None, whole)
+        whole.Free()
+        part.Free()
+        devices = tuple(chips[rank] for rank in ranks)
+        return replace(options, devices=devices, others=(*options.others, *(c for c in chips if c not in devices)))
+
+
+def _load(board: BoardLike | None, assume: Assumptions, latency_us: float | None) -> Topology | None:
+    if board is None:
+        board = settings.topology_file()
+    if board is None or board == "none":
+        return None
+    topology = board if isinstance(board, Topology) else load(os.fspath(board), assume)
+    return topology.with_defaults(latency_us)
+
+
+def _clock(clock: str | None, topology: Topology | None) -> Clock:
+    if clock is None:
+        return Clock.OFF if topology is None else Clock.VIRTUAL
+    chosen = Clock.parse(clock)
+    if topology is None and chosen is not Clock.OFF:
+        raise InputError(f"clock: {clock!r} needs a board; without one the clock is off")
+    return chosen

@@ -1,0 +1,163 @@
+"""Plans: a collective of a size on a board, and the program that is the fastest in simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from _ringtree.core import Collective, Job, Program, dtype_size, require_op, simulate
+from _ringtree.errors import InputError, NoRouteError, UnsupportedError
+from _ringtree.names import KINDS, OPS, REDUCING, lookup
+from _ringtree.simulator import Observer
+from topology import Topology
+
+from . import host
+from .candidates import Candidate, candidates
+from .placement import place
+from .specification import Specification, parse
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A chosen program. `algorithm` as it was asked for, `plan` the full specification that gives it again."""
+
+    topology: Topology | None
+    algorithm: str
+    plan: str
+    program: Program = field(compare=False)
+    collective: Collective
+    placement: tuple[int, ...]
+    dtype: str
+    op: str
+    cost_us: float
+    time_us: float
+
+    @property
+    def nbytes(self) -> int:
+        return self.collective.count * dtype_size(self.dtype)
+
+    def simulate(self, start_us: Sequence[float] | None = None, observer: Observer | None = None) -> list[float]:
+        """When each rank finishes (us), given when each one starts (None: all at 0)."""
+        if self.topology is None:
+            raise InputError("plan: without a board there is nothing to simulate")
+        job = Job(self.program, self.placement, dtype_size(self.dtype), start_us)
+        return simulate(self.topology.board(self.cost_us), [job], observer=observer).finish_us[0]
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans for one board (None: the bare host) and one placement of ranks; remembers what it found out."""
+
+    topology: Topology | None
+    placement: tuple[int, ...]
+    cost_us: float = 0.0
+    _choices: dict[tuple[object, ...], str] = field(default_factory=dict, compare=False)
+    _rings: list[tuple[int, ...]] = field(default_factory=list, compare=False)
+
+    def plan(self, collective: Collective, dtype: str, op: str, algorithm: Specification) -> Plan:
+        """The fastest way for this collective."""
+        return self.build(collective, dtype, op, str(algorithm), self.choose(collective, dtype, algorithm))
+
+    def choose(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
+        """A full specification: `auto` and free parameters are settled by simulation, once per size class."""
+        key = (collective.kind, collective.root, dtype, str(algorithm), _size_class(collective.count))
+        if collective.counts is not None:
+            return self._fastest(collective, dtype, algorithm)
+        if key not in self._choices:
+            self._choices[key] = self._fastest(_at_class_size(collective), dtype, algorithm)
+        return self._choices[key]
+
+    def build(self, collective: Collective, dtype: str, op: str, asked: str, chosen: str) -> Plan:
+        """The plan that a full specification stands for, priced with all ranks starting at once."""
+        candidate = next(iter(candidates(self, collective, parse(chosen))))
+        program = Program.build(collective, candidate.recipe)
+        time_us = self._price(program, dtype)
+        placement = self.placement
+        return Plan(self.topology, asked, chosen, program, collective, placement, dtype, op, self.cost_us, time_us)
+
+    def rings(self) -> list[tuple[int, ...]]:
+        """Rings over the board's direct links, found once."""
+        if not self._rings:
+            from .rings import lay_rings
+
+            self._rings.extend(lay_rings(self.topology, self.placement))
+        return self._rings
+
+    def _price(self, program: Program, dtype: str) -> float:
+        if self.topology is None:
+            return 0.0
+        job = Job(program, self.placement, dtype_size(dtype))
+        try:
+            return max(simulate(self.topology.board(self.cost_us), [job]).finish_us[0])
+        except NoRouteError:
+            for src, dst in program.channel_ends():  # the topology says it with the chips' names
+                self.topology.route(self.placement[src], self.placement[dst])
+            raise
+
+    def _fastest(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
+        if self.topology is None and algorithm.name == "auto":
+            algorithm = parse(host.choose(collective, dtype_size(dtype)))
+        found = list(candidates(self, collective, algorithm))
+        if len(found) == 1 or self.topology is None:
+            return str(found[0].specification)
+        best: tuple[float, int, Candidate] | None = None
+        blocked: NoRouteError | None = None
+        for number, candidate in enumerate(found):
+            try:
+                time_us = self._price(Program.build(collective, candidate.recipe), dtype)
+            except NoRouteError as problem:
+                blocked = problem
+                continue
+            if best is None or (time_us, number) < best[:2]:
+                best = (time_us, number, candidate)
+        if best is None:
+            raise blocked or UnsupportedError(f"algorithm: no algorithm does {collective.kind} on this board")
+        return str(best[2].specification)
+
+
+def _size_class(count: int) -> int:
+    return (count - 1).bit_length() if count > 0 else -1
+
+
+def _at_class_size(collective: Collective) -> Collective:
+    """Choices are made at the class's largest size, so that they do not depend on what was asked first."""
+    if collective.counts is not None or collective.count <= 0:
+        return collective
+    return Collective(collective.kind, collective.ranks, 1 << _size_class(collective.count), collective.root)
+
+
+def shape_of(collective: str, nbytes: int, ranks: int, *, dtype: str, op: str, root: int) -> Collective:
+    """The collective of `nbytes` on so many ranks. InputError for what cannot be."""
+    lookup(KINDS, collective, "collective")
+    lookup(OPS, op, "op")
+    size = dtype_size(dtype)
+    if collective in REDUCING:
+        require_op(dtype, op)
+    if nbytes < 0 or nbytes % size:
+        raise InputError(f"bytes: {nbytes} is not a whole number of {dtype} elements of {size} bytes")
+    if not 0 <= root < ranks:
+        raise InputError(f"root: found {root}; expected 0 to {ranks - 1}")
+    return Collective(collective, ranks, 0 if collective == "barrier" else nbytes // size, root)
+
+
+def plan(
+    topology: Topology,
+    collective: str = "all_reduce",
+    nbytes: int = 0,
+    *,
+    dtype: str = "float32",
+    op: str = "sum",
+    root: int = 0,
+    ranks: int | None = None,
+    devices: Sequence[int] | None = None,
+    algorithm: str = "auto",
+    cost_us: float = 0.0,
+) -> Plan:
+    """Plan one collective of `nbytes` (as rows count bytes) on the first `ranks` chips or on `devices`.
+
+    Raises InputError (and what is below it) for a size that is no whole number of elements, more ranks than chips,
+    an unknown name, an algorithm that cannot run here, a figure of the board that is unknown and needed.
+    """
+    board, placement = place(topology, ranks, devices)
+    shape = shape_of(collective, nbytes, len(placement), dtype=dtype, op=op, root=root)
+    return Planner(board, placement, cost_us).plan(shape, dtype, op, parse(algorithm))

@@ -1,0 +1,242 @@
+"""What stands behind a communicator: its arena, its rank's endpoint, its planner, its chip and its clock.
+
+Communicator ── Session ─┬─ Endpoint (runs programs, C)
+                         ├─ Planner  (which program; rank 0 decides, all run the same)
+                         └─ Timekeeper (what it costs: virtual, wall, off)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from _ringtree import settings
+from _ringtree.assume import Assumptions
+from _ringtree.errors import CommunicationError, InputError, UnsupportedError
+from _ringtree.log import info
+from _ringtree.names import DTYPES, KINDS, OPS, REDUCING, dtype_size, require_op
+from _ringtree.native import ffi
+from _ringtree.program import Collective
+from _ringtree.runtime import Arena, Endpoint, Segment, arena_least_bytes, segment_name
+from emulator import Clock
+from topology import Topology
+
+from .placement import place
+from .planning import Plan, Planner
+from .specification import Specification, for_collective
+from .timekeeping import Timekeeper, make_timekeeper
+
+Result = TypeVar("Result")
+
+PLANS_KEPT = 256
+SPECIFICATION_BYTES = 256
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a communicator was asked for; Split and Dup hand it on. Chips that Split gave to other ranks: `others`."""
+
+    board: Topology | None
+    clock: Clock
+    devices: tuple[int, ...] | None
+    others: tuple[int, ...]
+    algorithm: str | None
+    assume: Assumptions
+    timeout_s: float
+    dilation: float | None
+    cost_us: float
+
+
+@dataclass
+class Prepared:
+    """A program ready to run: its operation's C description, and the memory that this refers to."""
+
+    plan: Plan
+    spec: Any
+    scratch: Any
+    describe: Callable[[], str]
+
+
+class Session:
+    """Live state of one communicator on one rank. One thread at a time."""
+
+    def __init__(self, comm: Any, options: Options) -> None:
+        self.rank, self.ranks = comm.Get_rank(), comm.Get_size()
+        self.options = options
+        self._lock = threading.RLock()  # calls nest: a collective exchanges before and while it runs
+        self._prepared: OrderedDict[tuple[object, ...], Prepared] = OrderedDict()
+        self._chosen: dict[tuple[object, ...], str] = {}
+        board, placement = None, tuple(range(self.ranks))
+        whole = options.board
+        if whole is not None:
+            board, placement = agree(comm, lambda: place(whole, self.ranks, options.devices, options.others))
+            agree(comm, lambda: board.board(options.cost_us))
+        self.planner = Planner(board, placement, options.cost_us)
+        elements = board.board(options.cost_us).elements if board and options.clock is Clock.WALL else 0
+        require_one_host(comm)
+        arena = make_arena(comm, elements)
+        self.endpoint = agree(comm, lambda: Endpoint(arena, self.rank, self.ranks, options.timeout_s))
+        self.time: Timekeeper = agree(comm, lambda: make_timekeeper(self, comm))
+
+    def run(self, shape: Collective, dtype: str, op: str | None, source: int, target: int) -> None:
+        """Run the collective on the memory at these addresses (0: none), to its end, and charge its time."""
+        self._take()
+        try:
+            prepared = self._prepare(shape, dtype, op)
+            spec = prepared.spec
+            spec.input, spec.output = ffi.cast("void *", source), ffi.cast("void *", target)
+            self.time.enter(prepared)
+            self.endpoint.run(prepared.plan.program, spec, prepared.describe)
+            self.time.leave()
+        except KeyboardInterrupt:
+            self.endpoint.give_up(f"{shape.kind} of {shape.count} {dtype}")
+            raise
+        finally:
+            self._lock.release()
+
+    def plan(self, shape: Collective, dtype: str, op: str, algorithm: Specification) -> Plan:
+        """The plan that `run` would follow; no rank talks to another."""
+        return self.planner.plan(shape, dtype, op, algorithm)
+
+    def exchange(self, mine: bytes, what: str) -> list[bytes]:
+        """What every rank gave, in rank order."""
+        self._take()
+        try:
+            return self.endpoint.exchange(mine, self.ranks, lambda: what)
+        finally:
+            self._lock.release()
+
+    def algorithm_for(self, kind: str) -> Specification:
+        """What the caller, then RINGTREE_ALGO asks for; `auto` otherwise."""
+        if self.options.algorithm is not None:
+            return for_collective(self.options.algorithm, kind)
+        try:
+            return for_collective(settings.algorithm() or "auto", kind)
+        except InputError as problem:
+            raise InputError(f"RINGTREE_ALGO: {problem}") from None
+
+    def close(self) -> None:
+        self._prepared.clear()
+        self.endpoint.close()
+
+    def _take(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise CommunicationError("this communicator is in use by another thread; give each thread its own (Dup)")
+
+    def _prepare(self, shape: Collective, dtype: str, op: str | None) -> Prepared:
+        key = (shape, dtype, op)
+        prepared = self._prepared.get(key)
+        if prepared is None:
+            prepared = self._make(shape, dtype, op)
+            self._prepared[key] = prepared
+            if len(self._prepared) > PLANS_KEPT:
+                self._prepared.popitem(last=False)
+        else:
+            self._prepared.move_to_end(key)
+        return prepared
+
+    def _make(self, shape: Collective, dtype: str, op: str | None) -> Prepared:
+        if op is not None:
+            require_op(dtype, op)
+        asked = self.algorithm_for(shape.kind)
+        chosen = self._agreed_choice(shape, dtype, asked)
+        plan = self.planner.build(shape, dtype, op or "sum", str(asked), chosen)
+        if self.rank == 0:
+            info(f"{shape.kind} of {plan.nbytes} bytes: {chosen} for {asked}, {plan.time_us:.3f} us emulated")
+        elements = plan.program.scratch(self.rank)
+        scratch = ffi.new("char[]", elements * dtype_size(dtype)) if elements else ffi.NULL
+        spec = ffi.new(
+            "rt_op_spec *",
+            {
+                "program": plan.program.handle,
+                "scratch": scratch,
+                "dtype": DTYPES[dtype],
+                # A barrier by trees combines messages of no elements.
+                "op": OPS[op or "sum"] if shape.kind in (*REDUCING, "barrier") else -1,
+                "signature": _signature(shape, dtype, op, chosen),
+            },
+        )
+        return Prepared(plan, spec, scratch, lambda: f"{shape.kind} of {shape.count} {dtype}")
+
+    def _agreed_choice(self, shape: Collective, dtype: str, asked: Specification) -> str:
+        """Rank 0 chooses, so that no two ranks run different programs, and only one spends the time."""
+        key = (shape.kind, shape.root, dtype, str(asked), max(0, shape.count - 1).bit_length(), shape.counts)
+        if key in self._chosen:
+            return self._chosen[key]
+        text, problem = "", None
+        if self.rank == 0:
+            try:
+                text = self.planner.choose(shape, dtype, asked)
+            except InputError as error:
+                text, problem = f"!{error}", error
+        mine = text.encode()[:SPECIFICATION_BYTES].ljust(SPECIFICATION_BYTES)
+        answer = self.exchange(mine, f"agreement on {shape.kind} of {shape.count} {dtype}")[0].decode().strip()
+        if answer.startswith("!"):
+            raise problem or InputError(answer[1:])
+        self._chosen[key] = answer
+        return answer
+
+
+def _signature(shape: Collective, dtype: str, op: str | None, chosen: str) -> int:
+    text = repr((KINDS[shape.kind], shape.count, shape.root, shape.counts, dtype, op, chosen))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def agree(comm: Any, work: Callable[[], Result]) -> Result:
+    """Do the work on every rank; if it fails on one, every rank raises, so that none is left waiting."""
+    problem: Exception | None = None
+    try:
+        result = work()
+    except Exception as error:
+        problem = error
+    found = comm.allgather(None if problem is None else str(problem))
+    if problem is not None:
+        raise problem
+    for rank, text in enumerate(found):
+        if text is not None:
+            raise CommunicationError(f"rank {rank}: {text}")
+    return result
+
+
+def require_one_host(comm: Any) -> None:
+    """UnsupportedError when the ranks do not share memory."""
+    from mpi4py import MPI
+
+    local = MPI.Intracomm(comm).Split_type(MPI.COMM_TYPE_SHARED)
+    size = local.Get_size()
+    local.Free()
+    sizes = comm.allgather(size)
+    if any(size != comm.Get_size() for size in sizes):
+        raise UnsupportedError("the ranks are on several hosts; ringtree's ranks must share one host's memory")
+
+
+def make_arena(comm: Any, elements: int) -> Arena:
+    """Rank 0 makes the segment, all map it, and its name goes before anything else happens."""
+    rank, ranks = comm.Get_rank(), comm.Get_size()
+    least = arena_least_bytes(ranks, elements)
+    size = max(least, min(settings.arena_bytes(), (1 << 20) * 2 * ranks * max(1, ranks - 1)))
+    return share_segment(comm, size, lambda segment: Arena(segment, ranks, elements, create=rank == 0))
+
+
+def share_segment(comm: Any, size: int, use: Callable[[Segment], Result]) -> Result:
+    """A segment of `size` bytes mapped by every rank of the communicator and already unlinked; `use` runs on each."""
+    rank = comm.Get_rank()
+    created: list[Segment] = []
+
+    def create() -> Result | None:
+        if rank != 0:
+            return None
+        created.append(Segment(segment_name(), size, create=True))
+        return use(created[0])
+
+    result = agree(comm, create)
+    name = comm.bcast(created[0].name if created else None)
+    try:
+        return agree(comm, lambda: result if result is not None else use(Segment(name, size, create=False)))
+    finally:
+        if created:
+            created[0].unlink()
