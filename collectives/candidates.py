@@ -48,8 +48,7 @@ def _names(algorithm: Specification) -> list[str]:
 def _of_algorithm(planner: Planner, collective: Collective, name: str, asked: Specification) -> Iterator[Candidate]:
     if not supports(name, collective.kind, collective.ranks):
         return
-    boards = _boards(planner)
-    if name == "two_level" and len(set(boards)) < 2:
+    if name == "two_level" and len(set(_boards(planner))) < 2:
         return
     depth = asked.get("depth") or DEPTH
     for chunks in _chunk_counts(name, collective, asked):
@@ -58,7 +57,7 @@ def _of_algorithm(planner: Planner, collective: Collective, name: str, asked: Sp
                 yield _ring(planner, collective, channels, chunks, depth)
         else:
             pace = asked.get("pace")
-            yield _other(name, collective, chunks, PACE if pace is None else pace, depth, boards)
+            yield _other(planner, collective, name, chunks, PACE if pace is None else pace, depth)
 
 
 def _chunk_counts(name: str, collective: Collective, asked: Specification) -> list[int]:
@@ -86,14 +85,16 @@ def _ring(planner: Planner, collective: Collective, channels: int, chunks: int, 
     return Candidate(specification, Recipe("ring", chunks, 0, depth, orders), transfers)
 
 
-def _other(name: str, collective: Collective, chunks: int, pace: int, depth: int, boards: tuple[int, ...]) -> Candidate:
+def _other(planner: Planner, collective: Collective, name: str, chunks: int, pace: int, depth: int) -> Candidate:
     values = {"chunks": chunks, "pace": pace, "depth": depth}
     parameters = tuple((key, values[key]) for key in PARAMETERS[name])
     ranks = collective.ranks
     each_to_each = name in ("one_shot", "two_shot", "pairwise", "two_level")
     transfers = 2 * ranks * (ranks if each_to_each else max(1, ranks.bit_length())) * chunks
-    level = boards if name == "two_level" else ()
-    return Candidate(Specification(name, parameters), Recipe(name, chunks, pace, depth, (), level), transfers)
+    orders = planner.trees() if name == "tree" and collective.kind == "all_reduce" else None
+    boards = _boards(planner) if name == "two_level" else ()
+    recipe = Recipe(name, chunks, pace, depth, orders or (), boards)
+    return Candidate(Specification(name, parameters), recipe, transfers)
 
 
 def _boards(planner: Planner) -> tuple[int, ...]:

@@ -14,7 +14,9 @@ from topology import Topology
 from . import host
 from .candidates import Candidate, candidates
 from .placement import place
+from .rings import lay_rings
 from .specification import Specification, parse
+from .trees import Orders, lay_trees
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Planner:
     cost_us: float = 0.0
     _choices: dict[tuple[object, ...], str] = field(default_factory=dict, compare=False)
     _rings: list[tuple[int, ...]] = field(default_factory=list, compare=False)
+    _trees: list[Orders | None] = field(default_factory=list, compare=False)
 
     def plan(self, collective: Collective, dtype: str, op: str, algorithm: Specification) -> Plan:
         """The fastest way for this collective."""
@@ -78,10 +81,14 @@ class Planner:
     def rings(self) -> list[tuple[int, ...]]:
         """Rings over the board's direct links, found once."""
         if not self._rings:
-            from .rings import lay_rings
-
             self._rings.extend(lay_rings(self.topology, self.placement))
         return self._rings
+
+    def trees(self) -> Orders | None:
+        """The orders of the double binary tree's two heaps on this board, found once; None for rank order."""
+        if not self._trees:
+            self._trees.append(lay_trees(self.topology, self.placement))
+        return self._trees[0]
 
     def _price(self, program: Program, dtype: str) -> float:
         if self.topology is None:

@@ -1,9 +1,9 @@
 /* build: which builder makes what. */
 #include "build.h"
 
-#include <stddef.h>
-
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
 
 static const char *const ALGORITHM_NAMES[RT_ALGORITHMS] = {
     [RT_ALGO_RING] = "ring",
@@ -83,6 +83,26 @@ int rt_build_supports(int algorithm, int kind, int32_t ranks) {
     bool pow2 = (ranks & (ranks - 1)) == 0;
     int kinds = ALGORITHMS[algorithm].kinds | (pow2 ? ALGORITHMS[algorithm].pow2_kinds : 0);
     return kinds >> kind & 1;
+}
+
+int rt_check_orders(const int32_t *orders, int32_t many, int32_t n, rt_error *error) {
+    int32_t *seen = calloc((size_t)n, sizeof *seen); /* by rank: the last order that it was in, plus 1 */
+    if (!seen) {
+        return rt_fail(error, RT_ERR_NO_MEMORY, "build: no memory for %d ranks", n);
+    }
+    int status = RT_OK;
+    for (int64_t i = 0; i < (int64_t)many * n && status == RT_OK; i++) {
+        int32_t rank = orders[i], number = (int32_t)(i / n);
+        if (rank < 0 || rank >= n || seen[rank] > number) {
+            status = rt_fail(error, RT_ERR_INVALID,
+                             "build: order %d: found rank %d at place %d, expected each of %d ranks once", number, rank,
+                             (int32_t)(i % n), n);
+        } else {
+            seen[rank] = number + 1;
+        }
+    }
+    free(seen);
+    return status;
 }
 
 static int check_recipe(const rt_collective *c, const rt_recipe *recipe, rt_error *error) {

@@ -67,8 +67,8 @@ typedef struct rt_recipe {
     int32_t chunks;        /* pieces that a share is pipelined in; 1 is the textbook algorithm */
     int32_t pace;          /* a receive waits until chunk c - pace was forwarded; 0: no pacing */
     int32_t depth;         /* FIFO slots per channel, 1 to 8 */
-    int32_t rings;         /* ring: how many; 0 means one, in rank order */
-    const int32_t *orders; /* ring: rings x ranks, the ranks in ring order; NULL: rank order */
+    int32_t rings;         /* ring: how many; 0 means one, in rank order. tree: 2 where there are orders */
+    const int32_t *orders; /* rings x ranks, by place; NULL: rank order. tree: of the two heaps of an all_reduce */
     int32_t boards;        /* two_level: how many groups; 0 otherwise */
     const int32_t *board_of_rank;
     int32_t trees; /* forest: explicit trees, else 0 */
@@ -93,6 +93,9 @@ int rt_build_gather(const rt_collective *, const rt_recipe *, rt_program **, rt_
 int rt_build_one_shot(const rt_collective *, const rt_recipe *, rt_program **, rt_error *);
 int rt_build_pairs(const rt_collective *, const rt_recipe *, rt_program **, rt_error *);
 int rt_build_exchange(const rt_collective *, const rt_recipe *, rt_program **, rt_error *);
+
+/* Each order names each of n ranks once, or RT_ERR_INVALID. */
+int rt_check_orders(const int32_t *orders, int32_t many, int32_t n, rt_error *error);
 
 /* A range of elements, and piece `index` of it when it is split in `pieces`. */
 typedef struct rt_share {

@@ -150,20 +150,13 @@ static const rt_program_table TABLE = {next, channel, lanes, scratch, destroy};
 
 static int set_orders(ring_program *self, const int32_t *orders, rt_error *error) {
     const int32_t n = self->program.collective.ranks, all = n * self->rings;
+    int status = orders ? rt_check_orders(orders, self->rings, n, error) : RT_OK;
     self->place = self->order + all;
-    for (int32_t i = 0; i < all; i++) {
+    for (int32_t i = 0; i < all && status == RT_OK; i++) {
         self->order[i] = orders ? orders[i] : i % n;
-        self->place[i] = -1;
+        self->place[i / n * n + self->order[i]] = i % n;
     }
-    for (int32_t i = 0; i < all; i++) {
-        int32_t *place = self->place + i / n * n, rank = self->order[i];
-        if (rank < 0 || rank >= n || place[rank] >= 0) {
-            return rt_fail(error, RT_ERR_INVALID, "ring %d: found rank %d at place %d, expected each of %d ranks once",
-                           i / n, rank, i % n, n);
-        }
-        place[rank] = i % n;
-    }
-    return RT_OK;
+    return status;
 }
 
 /* The parts are split over the rings, or the vector is, and each ring's piece of it over the places. */

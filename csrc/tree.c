@@ -8,8 +8,9 @@
  *   two_level   on each board, all hang below the rank with the root's local index (modulo the board's size), and
  *               those below the root
  *
- * Places count from the root, in rank order. A collective without a root and with parts has a tree for each rank
- * (all_gather, reduce_scatter; two_shot and two_level also for all_reduce, with a share of the vector each).
+ * Places count from the root, in rank order; those of the tree's all_reduce are in the orders of its recipe, if it has
+ * any: one for each heap, as they lie best on a board. A collective without a root and with parts has a tree for each
+ * rank (all_gather, reduce_scatter; two_shot and two_level also for all_reduce, with a share of the vector each).
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -103,20 +104,28 @@ static int find_boards(const rt_collective *c, const rt_recipe *recipe, boards *
 /* How many trees, and where each has its root and its share. */
 typedef struct layout {
     const rt_collective *c;
+    const int32_t *orders; /* the ranks by place, of each half; NULL: from the origin on */
     int algorithm;
     bool by_rank; /* a root for each rank */
     bool rooted;
     int32_t halves; /* trees per root */
 } layout;
 
-static layout plan(const rt_collective *c, int algorithm) {
+static layout plan(const rt_collective *c, const rt_recipe *recipe) {
+    const int algorithm = recipe->algorithm;
     bool parts = c->kind == RT_ALL_GATHER || c->kind == RT_REDUCE_SCATTER;
     bool shares = c->kind == RT_ALL_REDUCE && (algorithm == RT_ALGO_TWO_SHOT || algorithm == RT_ALGO_TWO_LEVEL);
     return (layout){.c = c,
+                    .orders = algorithm == RT_ALGO_TREE && c->kind == RT_ALL_REDUCE ? recipe->orders : NULL,
                     .algorithm = algorithm,
                     .by_rank = parts || shares,
                     .rooted = parts || c->kind == RT_BROADCAST || c->kind == RT_REDUCE,
                     .halves = algorithm == RT_ALGO_TREE && c->kind != RT_BARRIER ? 2 : 1};
+}
+
+static int32_t rank_at(const layout *l, int32_t index, int32_t origin, int32_t place) {
+    const int32_t n = l->c->ranks;
+    return l->orders ? l->orders[index % l->halves * n + place] : (place + origin) % n;
 }
 
 static rt_tree tree_of(const layout *l, int32_t index) {
@@ -129,34 +138,41 @@ static rt_tree tree_of(const layout *l, int32_t index) {
         rt_collective_part(c, owner, &share.offset, &share.length);
     }
     share = rt_piece(share, l->halves, index % l->halves);
-    int32_t root = l->by_rank ? owner : l->rooted ? c->root : 0;
-    bool last_is_root = !l->rooted && index % l->halves == 1;
-    return (rt_tree){.offset = share.offset, .length = share.length, .root = last_is_root ? c->ranks - 1 : root};
+    int32_t root = l->by_rank ? owner : c->root;
+    if (!l->by_rank && !l->rooted) {
+        root = rank_at(l, index, 0, index % l->halves == 1 ? c->ranks - 1 : 0);
+    }
+    return (rt_tree){.offset = share.offset, .length = share.length, .root = root};
 }
 
 static void set_parents(const layout *l, const boards *b, int32_t index, int32_t root, int32_t *parents) {
     const int32_t n = l->c->ranks;
     const bool second = index % l->halves == 1;
     const int32_t origin = second && !l->rooted ? 0 : root;
-    for (int32_t rank = 0; rank < n; rank++) {
+    for (int32_t place = 0; place < n; place++) {
+        int32_t rank = rank_at(l, index, origin, place);
         if (l->algorithm == RT_ALGO_TWO_LEVEL) {
             parents[rank] = two_level_parent(b, rank, root);
             continue;
         }
-        int32_t place = (rank - origin + n) % n;
         int32_t parent = parent_place(l->algorithm, place, n, l->rooted || l->halves == 1, second);
-        parents[rank] = parent < 0 ? -1 : (parent + origin) % n;
+        parents[rank] = parent < 0 ? -1 : rank_at(l, index, origin, parent);
     }
 }
 
 int rt_tree_shapes(const rt_collective *c, const rt_recipe *recipe, rt_tree **trees, int32_t *n_trees,
                    rt_error *error) {
     boards b = {0};
+    const layout l = plan(c, recipe);
     int status = recipe->algorithm == RT_ALGO_TWO_LEVEL ? find_boards(c, recipe, &b, error) : RT_OK;
+    if (l.orders) {
+        status = recipe->rings == 2 ? rt_check_orders(l.orders, 2, c->ranks, error)
+                                    : rt_fail(error, RT_ERR_INVALID,
+                                              "tree: found %d orders, expected one for each half", recipe->rings);
+    }
     if (status) {
         return status;
     }
-    const layout l = plan(c, recipe->algorithm);
     const size_t many = (size_t)(l.by_rank ? c->ranks : 1) * (size_t)l.halves, n = (size_t)c->ranks;
     *trees = malloc(many * (sizeof **trees + n * sizeof(int32_t)));
     if (!*trees) {

@@ -37,6 +37,8 @@ def recipes(draw: st.DrawFn, algorithm: str, ranks: int) -> Recipe:
     orders: tuple[tuple[int, ...], ...] = ()
     if algorithm == "ring":
         orders = tuple(tuple(draw(st.permutations(range(ranks)))) for _ in range(draw(st.integers(0, 3))))
+    if algorithm == "tree" and draw(st.booleans()):
+        orders = tuple(tuple(draw(st.permutations(range(ranks)))) for _ in range(2))
     boards = [draw(st.integers(0, ranks - 1)) for _ in range(ranks)] if algorithm == "two_level" else []
     used = sorted(set(boards))
     return Recipe(
@@ -132,7 +134,9 @@ def test_forests_that_are_none(tree: Tree, words: str) -> None:
         ("all_reduce", 4, Recipe("ring", pace=-1), lib.RT_ERR_INVALID, "pace -1"),
         ("all_reduce", 4, Recipe("ring", rings=-1), lib.RT_ERR_INVALID, "-1 rings"),
         ("all_reduce", 3, Recipe("ring", orders=((0, 1, 1),)), lib.RT_ERR_INVALID, "rank 1 at place 2"),
-        ("all_reduce", 3, Recipe("ring", orders=((0, 1, 2), (0, 1, 3))), lib.RT_ERR_INVALID, "ring 1: found rank 3"),
+        ("all_reduce", 3, Recipe("ring", orders=((0, 1, 2), (0, 1, 3))), lib.RT_ERR_INVALID, "order 1: found rank 3"),
+        ("all_reduce", 3, Recipe("tree", orders=((0, 1, 2), (0, 2, 2))), lib.RT_ERR_INVALID, "order 1: found rank 2"),
+        ("all_reduce", 3, Recipe("tree", orders=((0, 1, 2),)), lib.RT_ERR_INVALID, "1 orders"),
         ("all_reduce", 4, Recipe("two_level"), lib.RT_ERR_INVALID, "0 boards"),
         ("all_reduce", 2, Recipe("two_level", board_of_rank=(0, -1)), lib.RT_ERR_INVALID, "board -1"),
         ("all_reduce", 4, Recipe("forest"), lib.RT_ERR_INVALID, "0 trees"),
