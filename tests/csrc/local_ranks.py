@@ -300,3 +300,21 @@ def run_ranks(
             return value
 
         return in_processes(ranks, process, timeout_s)
+
+
+def data(rank: int, count: int, dtype: type = np.float32) -> np.ndarray:
+    """Small whole numbers: sums are exact in any order."""
+    return np.random.default_rng([rank, count]).integers(0, 50, count).astype(dtype)
+
+
+def total(ranks: int, count: int, dtype: type = np.float32) -> np.ndarray:
+    return np.sum([data(r, count, np.int64) for r in range(ranks)], axis=0).astype(dtype)
+
+
+def error_of(me: Rank, program: Program, **options: Any) -> tuple[int, str]:
+    """What a run that must fail says."""
+    try:
+        me.run(program, data(me.rank, program.count), np.zeros(program.count, np.float32), **options)
+    except CoreError as error:
+        return error.status, error.text
+    raise AssertionError("it did not fail")
