@@ -23,12 +23,12 @@ def place(
     chips = topology.devices
     if devices is None:
         devices = range(len(chips) if ranks is None else ranks)
-    if ranks is not None and ranks != len(devices):
+    elif ranks is not None and ranks != len(devices):
         raise InputError(f"devices: {len(devices)} named for {ranks} ranks")
     if len(devices) > len(chips):
         raise InputError(f"{topology.name}: {len(devices)} ranks, but the board has only {len(chips)} chips")
     if len(devices) < 1:
-        raise InputError("ranks: found 0; expected at least 1")
+        raise InputError(f"ranks: found {ranks or 0}; expected at least 1")
     for device in devices:
         if not 0 <= device < len(chips):
             raise InputError(f"{topology.name}: device {device} does not exist; expected 0 to {len(chips) - 1}")

@@ -38,6 +38,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "auto": (),
 }
 RESERVED = ("bucket", "swing", "forest", "direct")
+MOST_DIGITS = 40  # int() refuses thousands of them
 _RANGES = {"channels": (1, 64), "chunks": (1, 2**20), "pace": (0, 64), "depth": (1, 8)}
 
 # NCCL writes the functions without an underscore.
@@ -91,7 +92,8 @@ def parse(text: str) -> Specification:
 
 def _whole(value: str, key: str, text: str) -> int:
     least, most = _RANGES[key]
-    if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+    digits = value.isascii() and value.isdigit() and len(value) <= MOST_DIGITS
+    if not digits or not least <= int(value) <= most:
         raise InputError(f"algorithm: {text!r}: {key}: found {value!r}; expected a whole number {least} to {most}")
     return int(value)
 
