@@ -16,7 +16,7 @@ from typing import NoReturn
 from _ringtree.errors import Error, InputError, MismatchError, ResourceError
 
 VERBS = {
-    "boards": "list the boards that ship",
+    "boards": "list the boards that ship, or files: chips, links, total bandwidth",
     "show": "print or draw a board: devices, link matrix, routes, limits, assumptions",
     "simulate": "price collectives on a board in emulated time; no MPI, any number of devices",
     "sweep": "run collectives on real bytes, one rank a device, check and time them",

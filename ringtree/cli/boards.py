@@ -1,4 +1,4 @@
-"""List the boards that ship with ringtree: chips, links, total bandwidth."""
+"""List boards with chips, links and total bandwidth: those that ship, or the files and names that are given."""
 
 from __future__ import annotations
 
@@ -7,25 +7,42 @@ from typing import Any
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("topology", nargs="*", help="files or shipped boards' names (default: all that ship)")
     parser.add_argument("--json", action="store_true", help="one array of objects on stdout, nothing else")
 
 
 def run(arguments: Namespace) -> int:
-    import topology
-    from ringtree.report import fit, to_json
+    """What cannot be loaded has its line on stderr, and the status is 2; the others are listed."""
+    import sys
 
-    boards = [_summary(topology.load(name)) for name in topology.shipped()]
+    import topology
+    from _ringtree.errors import Error
+    from ringtree.report import to_json
+
+    boards = []
+    status = 0
+    for name in arguments.topology or topology.shipped():
+        try:
+            boards.append(_summary(topology.load(name)))
+        except Error as problem:
+            print(f"ringtree: {problem}", file=sys.stderr)
+            status = 2
     if arguments.json:
         print(to_json(boards))
-        return 0
-    width = max(len(board["name"]) for board in boards)
-    print(f"{'board':<{width}}  {'chips':>5}  {'links':>5}  {'total GB/s':>10}  description")
+    elif boards:
+        _print_table(boards)
+    return status
+
+
+def _print_table(boards: list[dict[str, Any]]) -> None:
+    from ringtree.report import fit
+
+    width = max(len("board"), *(len(board["name"]) for board in boards))
+    print(f"{'board':<{width}}  {'chips':>5}  {'nodes':>5}  {'links':>5}  {'total GB/s':>10}  description")
     for board in boards:
         total = fit(board["total_bandwidth_GBps"], 10)
-        print(
-            f"{board['name']:<{width}}  {board['chips']:>5}  {board['links']:>5}  {total:>10}  {board['description']}"
-        )
-    return 0
+        figures = f"{board['chips']:>5}  {board['nodes']:>5}  {board['links']:>5}  {total:>10}"
+        print(f"{board['name']:<{width}}  {figures}  {board['description']}".rstrip())
 
 
 def _summary(board: Any) -> dict[str, Any]:
@@ -33,6 +50,7 @@ def _summary(board: Any) -> dict[str, Any]:
     return {
         "name": board.name,
         "chips": len(board.devices),
+        "nodes": len(board.nodes),
         "links": cables(board),
         "total_bandwidth_GBps": board.total_bandwidth_GBps,
         "description": board.description,

@@ -42,6 +42,17 @@ def test_boards_lists_every_shipped_board() -> None:
     assert (ppu["chips"], ppu["links"], ppu["total_bandwidth_GBps"]) == (8, 20, 2000.0)
 
 
+def test_boards_lists_the_files_that_load_and_says_why_others_do_not(tmp_path: Path) -> None:
+    good, bad = tmp_path / "pair.yaml", tmp_path / "bad.yaml"
+    good.write_text(PAIR, encoding="utf-8")
+    bad.write_text("board: [", encoding="utf-8")
+    result = ringtree("boards", str(good), str(bad), "n300", "--json")
+    assert result.status == 2
+    assert [(board["name"], board["chips"]) for board in json.loads(result.out)] == [("pair", 2), ("n300", 2)]
+    assert len(result.err.splitlines()) == 1
+    assert f"{bad}:2:1: not YAML" in result.err
+
+
 def test_show_to_the_letter(tmp_path: Path) -> None:
     path = tmp_path / "pair.yaml"
     path.write_text(PAIR, encoding="utf-8")
