@@ -27,12 +27,13 @@ BFLOAT16 = DataType("bfloat16")
 FLOAT8_E4M3FN = DataType("float8_e4m3fn")
 FLOAT8_E5M2 = DataType("float8_e5m2")
 
+_ML_DTYPES = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 _KINDS = {"i": "int", "u": "uint", "f": "float", "c": "complex"}
 
 
 def numpy_name(dtype: Any) -> str | None:
     """The core's name of a NumPy type, None where the core does not have it (foreign byte order, structs, strings)."""
-    if dtype.name in ("bfloat16", "float8_e4m3fn", "float8_e5m2", "bool"):
+    if dtype.name in (*_ML_DTYPES, "bool"):
         return str(dtype.name)
     if not dtype.isnative or dtype.kind not in _KINDS:
         return None
@@ -40,6 +41,18 @@ def numpy_name(dtype: Any) -> str | None:
     from _ringtree.names import DTYPES
 
     return name if name in DTYPES else None
+
+
+def numpy_type(item: Any) -> Any:
+    """The NumPy type that a DataType, a name or a NumPy type stands for; those that NumPy lacks are ml_dtypes'."""
+    import numpy as np
+
+    name = item.name if isinstance(item, DataType) else item
+    if isinstance(name, str) and name in _ML_DTYPES:
+        import ml_dtypes
+
+        return np.dtype(getattr(ml_dtypes, name))
+    return np.dtype(name)
 
 
 @lru_cache(maxsize=1)
