@@ -35,14 +35,16 @@ def run(arguments: Namespace) -> int:
 
 
 def _print_table(boards: list[dict[str, Any]]) -> None:
+    from tabulate import tabulate
+
     from ringtree.report import fit
 
-    width = max(len("board"), *(len(board["name"]) for board in boards))
-    print(f"{'board':<{width}}  {'chips':>5}  {'nodes':>5}  {'links':>5}  {'total GB/s':>10}  description")
-    for board in boards:
-        total = fit(board["total_bandwidth_GBps"], 10)
-        figures = f"{board['chips']:>5}  {board['nodes']:>5}  {board['links']:>5}  {total:>10}"
-        print(f"{board['name']:<{width}}  {figures}  {board['description']}".rstrip())
+    rows = [[*board.values()] for board in boards]
+    for row in rows:
+        row[4] = fit(row[4], 10)
+    headers = ("board", "chips", "nodes", "links", "total GB/s", "description")
+    aligned = ("left", "right", "right", "right", "right", "left")
+    print(tabulate(rows, headers, tablefmt="plain", colalign=aligned, disable_numparse=True))
 
 
 def _summary(board: Any) -> dict[str, Any]:

@@ -123,6 +123,8 @@ def _between(board: Topology, path: tuple[int, ...]) -> str:
 
 
 def _matrix(board: Topology, paths: dict[tuple[int, int], tuple[int, ...] | None]) -> list[str]:
+    from tabulate import tabulate
+
     def cell(src: int, dst: int) -> str:
         if src == dst:
             return "X"
@@ -138,15 +140,19 @@ def _matrix(board: Topology, paths: dict[tuple[int, int], tuple[int, ...] | None
     names = [board.nodes[device].name for device in board.devices]
     table = [["", *names]]
     table += [[board.nodes[src].name, *(cell(src, dst) for dst in board.devices)] for src in board.devices]
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    lines = ["  ".join(f"{text:>{width}}" for text, width in zip(row, widths, strict=True)) for row in table]
+    text = tabulate(table, tablefmt="plain", stralign="right", disable_numparse=True)
     used = {cell(src, dst) for src, dst in paths}
     legend = {
         "FWD": "through other devices", "SW": "through switches", "PCI": "through PCIe nodes",
         "NET": "through NICs", "HOST": "through a host", "-": "no path",
     }  # fmt: skip
     known = [f"{short} {text}" for short, text in legend.items() if short in used]
-    return ["matrix (NxB: N links, B GB/s together, per direction)", *lines, *([", ".join(known)] if known else []), ""]
+    return [
+        "matrix (NxB: N links, B GB/s together, per direction)",
+        *text.split("\n"),
+        *([", ".join(known)] if known else []),
+        "",
+    ]
 
 
 def _routes(board: Topology, paths: dict[tuple[int, int], tuple[int, ...] | None]) -> list[str]:
