@@ -3,10 +3,6 @@
 
 enum { TURN = 8 }; /* slices or steps before the next lane has its turn */
 
-static bool overlap(const char *a, const char *b, int64_t a_bytes, int64_t b_bytes) {
-    return (uintptr_t)a < (uintptr_t)b + (uintptr_t)b_bytes && (uintptr_t)b < (uintptr_t)a + (uintptr_t)a_bytes;
-}
-
 static bool dependencies_ended(const rt_op *op, const rt_step *step) {
     for (int d = 0; d < step->n_deps; d++) {
         const rt_dep *dep = &step->deps[d];
@@ -19,26 +15,8 @@ static bool dependencies_ended(const rt_op *op, const rt_step *step) {
     return true;
 }
 
-/* Whether another lane has sent the beginning of what this move will store over, and not yet its end. Chunks of one
- * slice leave whole. */
-static bool spoils_another(const rt_op *op, const rt_lane *lane, const rt_move *move) {
-    if (move->slices < 2 || !move->dst) {
-        return false;
-    }
-    for (int32_t i = 0; i < op->n_lanes; i++) {
-        const rt_lane *other = &op->lanes[i];
-        const rt_move *at_work = &other->moves[other->ended & 1];
-        if (other != lane && at_work->loaded && at_work->to && at_work->sent > 0 && at_work->sent < at_work->slices &&
-            ((at_work->src && overlap(move->dst, at_work->src, move->bytes, at_work->bytes)) ||
-             (at_work->dst && overlap(move->dst, at_work->dst, move->bytes, at_work->bytes)))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool begin(rt_op *op, rt_lane *lane, rt_move *move) {
-    if (!dependencies_ended(op, &move->step) || spoils_another(op, lane, move)) {
+static bool begin(rt_op *op, rt_move *move) {
+    if (!dependencies_ended(op, &move->step)) {
         return false;
     }
     rt_move_local(op, move);
@@ -53,10 +31,11 @@ static bool receive_early(rt_op *op, rt_lane *lane, const rt_move *send) {
         (!next->loaded && rt_move_load(op, (int32_t)(lane - op->lanes), lane->ended + 1, next) != 1)) {
         return false;
     }
-    if (!rt_move_receives(next) || !next->dst || overlap(next->dst, rt_move_stored(send), next->bytes, send->bytes)) {
+    if (!rt_move_receives(next) || !next->dst ||
+        rt_overlap(next->dst, rt_move_stored(send), next->bytes, send->bytes)) {
         return false;
     }
-    if (!next->begun && !begin(op, lane, next)) {
+    if (!next->begun && !begin(op, next)) {
         return false;
     }
     return rt_move_slice(op, next, true);
@@ -78,7 +57,7 @@ bool rt_lane_advance(rt_op *op, rt_lane *lane) {
             op->lanes_left -= lane->finished;
             break;
         }
-        if (!move->begun && !begin(op, lane, move)) {
+        if (!move->begun && !begin(op, move)) {
             break;
         }
         rt_move_begin_time(op, lane, move);

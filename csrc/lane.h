@@ -9,9 +9,11 @@
  * there is no room it goes on receiving into dst and sends from there.
  *
  * While a step has only to send and waits, the receive half of the step behind it may begin, into place: no step that
- * must come first is unfinished, and dst is not what is being sent. A program without races cannot tell. Nor can it
- * tell that a slice leaves before its chunk has ended: what comes back in answer is not stored over what another lane
- * has yet to send.
+ * must come first is unfinished, and dst is not what is being sent. A program without races cannot tell.
+ *
+ * Nor can it tell that slices leave before their chunk has ended. An answer to them may come back before the rest has
+ * left, and only its own step can see that: it neither stores over what another lane has begun to send and is not
+ * through with, nor combines with what that lane has yet to store. It waits, slice by slice.
  *
  * Wall clock: a chunk is posted when its step's receive half has ended; its last slice goes out after that and says
  * when the tail arrives.
@@ -41,6 +43,10 @@ struct rt_lane {
     rt_move moves[2];               /* the step at work, and the one behind it: by step index */
     double ended_us[RT_REMEMBERED]; /* of the last steps, wall clock */
 };
+
+static inline bool rt_overlap(const char *a, const char *b, int64_t a_bytes, int64_t b_bytes) {
+    return (uintptr_t)a < (uintptr_t)b + (uintptr_t)b_bytes && (uintptr_t)b < (uintptr_t)a + (uintptr_t)a_bytes;
+}
 
 /* Do what can be done for the lane in one turn; whether anything moved. */
 bool rt_lane_advance(rt_op *op, rt_lane *lane);

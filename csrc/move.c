@@ -157,6 +157,29 @@ static const char *arrived(rt_op *op, rt_move *move, rt_slice *slice) {
     return data;
 }
 
+/* Whether the move's next slice, of `bytes`, touches what `other` has begun to send and is not through with. Until
+ * `other` has sent something nothing can be an answer to it. */
+static bool overtakes(const rt_op *op, const rt_move *move, const rt_move *other, int64_t bytes) {
+    int64_t payload = rt_layout_payload(&op->layout);
+    int64_t at = move->received * payload, done = other->sent * payload, left = other->bytes - done;
+    if (other == move || !other->loaded || !other->to || other->sent == 0 || other->sent == other->slices) {
+        return false;
+    }
+    return (move->dst && other->src && rt_overlap(move->dst + at, other->src + done, bytes, left)) ||
+           (move->dst && other->dst && rt_overlap(move->dst + at, other->dst + done, bytes, left)) ||
+           (move->src && other->dst && rt_overlap(move->src + at, other->dst + done, bytes, left));
+}
+
+/* Chunks of one slice leave whole, so no answer overtakes them. */
+static bool overtakes_any(const rt_op *op, const rt_move *move, int64_t bytes) {
+    for (int32_t i = 0; move->slices > 1 && i < op->n_lanes; i++) {
+        if (overtakes(op, move, &op->lanes[i].moves[op->lanes[i].ended & 1], bytes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What has come, combined or not, into dst and into the slot that goes on, whichever there are. */
 static void store(const rt_op *op, const rt_move *move, char *room, const char *data, int64_t bytes) {
     bool combines = OPCODES[move->step.opcode].combines;
@@ -197,6 +220,9 @@ bool rt_move_slice(rt_op *op, rt_move *move, bool early) {
     rt_slice slice;
     const char *data = move->received < move->slices ? arrived(op, move, &slice) : NULL;
     char *room = NULL;
+    if (data && overtakes_any(op, move, slice.bytes)) {
+        data = NULL;
+    }
     if (!early && move->sent < move->slices && (data || move->sent < move->received)) {
         bool may_send = !op->wall || rt_move_posted(op, move) || move->sent + 1 < move->slices;
         room = may_send ? rt_fifo_room(channels, move->to) : NULL;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from _ringtree_core import lib
@@ -73,22 +75,43 @@ def test_steps_wait_for_lanes_they_depend_on() -> None:
     assert all(run_ranks(2, body, nbytes=256 << 10))
 
 
-def test_an_answer_never_overtakes_the_question() -> None:
-    """Rank 1 passes slices on as they come; what comes back lands, shifted, on what rank 0 is still sending."""
-    n, shift = 400_000, 100_000
-    program = Program(lib.RT_BROADCAST, 2, n + shift, [(0, 1), (1, 0)], scratch=n + shift)
-    program.add(0, 0, lib.RT_COPY, n, src=(IN, 0), dst=(SCRATCH, 0))
-    program.add(0, 0, lib.RT_SEND, n, src=(SCRATCH, 0), send=0)
-    program.add(0, 1, lib.RT_RECV, n, dst=(SCRATCH, shift), recv=1)
-    program.add(0, 2, lib.RT_COPY, n, src=(SCRATCH, shift), dst=(OUT, 0), deps=((1, 1, 0),))
-    program.add(1, 0, lib.RT_RECV_SEND, n, dst=(OUT, 0), recv=0, send=1)
+def runs_right(program: Program, source: Callable[[int], np.ndarray], want: np.ndarray) -> None:
+    """Rank 0's output begins with `want`, in an arena whose FIFOs hold a fraction of a chunk."""
 
     def body(me: Rank) -> bool:
         for _ in range(10):
-            out = np.zeros(n + shift, np.float32)
-            me.run(program, data(0, n + shift), out)
-            if not (out[:n] == data(0, n + shift)[:n]).all():
+            out = np.zeros(program.count, np.float32)
+            me.run(program, source(me.rank), out)
+            if me.rank == 0 and not (out[: want.size] == want).all():
                 return False
         return True
 
-    assert all(run_ranks(2, body, nbytes=256 << 10))
+    assert all(run_ranks(program.ranks, body, nbytes=256 << 10))
+
+
+@pytest.mark.parametrize(("sends", "receives"), [(0, 1), (1, 0)])
+def test_an_answer_never_overtakes_the_question(sends: int, receives: int) -> None:
+    """Rank 1 passes slices on as they come; what comes back lands, shifted, on what rank 0 is still sending."""
+    n, shift = 400_000, 100_000
+    program = Program(lib.RT_BROADCAST, 2, n + shift, [(0, 1), (1, 0)], scratch=n + shift)
+    program.add(0, sends, lib.RT_COPY, n, src=(IN, 0), dst=(SCRATCH, 0))
+    program.add(0, sends, lib.RT_SEND, n, src=(SCRATCH, 0), send=0)
+    program.add(0, receives, lib.RT_RECV, n, dst=(SCRATCH, shift), recv=1)
+    program.add(0, 2, lib.RT_COPY, n, src=(SCRATCH, shift), dst=(OUT, 0), deps=((receives, 1, 0),))
+    program.add(1, 0, lib.RT_RECV_SEND, n, dst=(OUT, 0), recv=0, send=1)
+    runs_right(program, lambda _: data(0, n + shift), data(0, n + shift)[:n])
+
+
+@pytest.mark.parametrize(("passes", "combines"), [(0, 1), (1, 0)])
+def test_an_answer_is_not_combined_with_what_has_yet_to_come(passes: int, combines: int) -> None:
+    """Rank 0 passes on what rank 1 sends, and adds to rank 2's answer what came some slices later."""
+    n, ahead = 400_000, 100_000
+    program = Program(lib.RT_ALL_REDUCE, 3, n + ahead, [(1, 0), (0, 2), (2, 0)], scratch=n + ahead)
+    program.add(0, 2, lib.RT_COPY, n + ahead, src=(IN, 0), dst=(SCRATCH, 0))
+    program.add(0, passes, lib.RT_RECV_SEND, n, dst=(SCRATCH, 0), recv=0, send=1, deps=((2, 1, 0),))
+    program.add(0, combines, lib.RT_RECV_REDUCE, n, src=(SCRATCH, ahead), dst=(OUT, 0), recv=2, deps=((2, 1, 0),))
+    program.add(1, 0, lib.RT_SEND, n, src=(IN, 0), send=0)
+    program.add(2, 0, lib.RT_RECV_SEND, n, dst=(OUT, 0), recv=1, send=2)
+    sources = [data(rank, n + ahead) for rank in range(3)]
+    scratch = np.concatenate([sources[1][:n], sources[0][n:]])
+    runs_right(program, lambda rank: sources[rank], sources[1][:n] + scratch[ahead:])
