@@ -213,14 +213,19 @@ static bool turn(rt_op *op) {
     return moved;
 }
 
+/* The operation at work ends, or one behind it that is given up. */
 static void finish(rt_op *op, int status) {
     rt_comm *comm = op->comm;
+    rt_op **link = &comm->first;
     if (status == RT_OK && op->program && op->redop == RT_AVG) {
         rt_divide(op->dtype, op->buffers[RT_OUTPUT], op->extents[RT_OUTPUT], comm->arena->ranks);
     }
     op->status = status;
-    comm->first = op->next;
-    comm->last = comm->first ? comm->last : &comm->first;
+    while (*link != op) {
+        link = &(*link)->next;
+    }
+    *link = op->next;
+    comm->last = op->next ? comm->last : link;
     comm->unpublished = comm->unpublished == op ? op->next : comm->unpublished;
     atomic_fetch_sub(&comm->pending, 1);
     rt_channels_owe(&comm->channels, comm->rank); /* another thread may wait for it */
@@ -286,6 +291,9 @@ void rt_op_free(rt_op *op) {
         rt_op_fail(op, RT_ERR_REVOKED, "rank %d gave up operation %" PRIu64, comm->rank, op->sequence);
         pthread_mutex_lock(&comm->lock);
         rt_comm_advance(comm, 0);
+        if (op->status == RT_PENDING) { /* those before it go on */
+            finish(op, RT_ERR_REVOKED);
+        }
         pthread_mutex_unlock(&comm->lock);
     }
     free(op->lanes);

@@ -21,6 +21,7 @@ from local_ranks import (
     one_shot,
     ring,
     run_ranks,
+    total,
 )
 
 OUT = lib.RT_OUTPUT
@@ -92,6 +93,23 @@ def test_an_operation_given_up_ends_the_communicator() -> None:
         return error_of(me, program)[1]
 
     assert all("rank 0 gave up operation 1" in text for text in run_ranks(2, body))
+
+
+def test_giving_up_one_operation_leaves_those_before_it() -> None:
+    program = ring(2, 1000)
+
+    def body(me: Rank) -> tuple[bool, str]:
+        source, out = data(me.rank, 1000), np.zeros(1000, np.float32)
+        if me.rank == 1:
+            time.sleep(0.1)
+        first = me.start(program, source, out)
+        if me.rank == 0:
+            lib.rt_op_free(me.start(program, source, np.zeros(1000, np.float32)))
+        me.wait(first)
+        lib.rt_op_free(first)
+        return bool((out == total(2, 1000)).all()), error_of(me, program)[1]
+
+    assert all(right and "rank 0 gave up operation 2" in text for right, text in run_ranks(2, body))
 
 
 BAD_STEPS = {
