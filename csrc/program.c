@@ -197,6 +197,9 @@ int rt_program_init(rt_program *program, const rt_program_table *table, const rt
     if (depth < 1 || depth > RT_MAX_DEPTH) {
         return rt_fail(error, RT_ERR_INVALID, "program: found FIFO depth %d, expected 1 to %d", depth, RT_MAX_DEPTH);
     }
+    if (channels < 0) {
+        return rt_fail(error, RT_ERR_INVALID, "program: found %d channels, expected at least 0", channels);
+    }
     *program = (rt_program){.table = table, .collective = *collective, .channels = channels, .depth = depth};
     return collective->counts ? copy_parts(&program->collective, error) : RT_OK;
 }

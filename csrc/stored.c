@@ -62,12 +62,20 @@ static void destroy(rt_program *program) {
 
 static const rt_program_table TABLE = {next, channel, lanes, scratch, destroy};
 
-static int check_channels(const rt_collective *c, int32_t channels, const rt_channel *ends, rt_error *error) {
+static int check_shape(const rt_collective *c, int32_t channels, const rt_channel *ends, const int64_t *scratch_by_rank,
+                       rt_error *error) {
     for (int32_t i = 0; i < channels; i++) {
         if (ends[i].src < 0 || ends[i].src >= c->ranks || ends[i].dst < 0 || ends[i].dst >= c->ranks ||
             ends[i].src == ends[i].dst) {
             return rt_fail(error, RT_ERR_INVALID, "program: channel %d: found %d to %d, expected two of the %d ranks",
                            i, ends[i].src, ends[i].dst, c->ranks);
+        }
+    }
+    for (int32_t r = 0; scratch_by_rank && r < c->ranks; r++) {
+        if (scratch_by_rank[r] < 0) {
+            return rt_fail(error, RT_ERR_INVALID,
+                           "program: rank %d: found %" PRId64 " elements of scratch, expected at least 0", r,
+                           scratch_by_rank[r]);
         }
     }
     return RT_OK;
@@ -86,7 +94,7 @@ int rt_stored_new(const rt_collective *collective, int32_t depth, int32_t channe
     }
     self->ends = malloc(((size_t)channels + 1) * sizeof *self->ends);
     self->ranks = calloc((size_t)collective->ranks, sizeof *self->ranks);
-    status = self->ends && self->ranks ? check_channels(collective, channels, ends, error)
+    status = self->ends && self->ranks ? check_shape(collective, channels, ends, scratch_by_rank, error)
                                        : rt_fail(error, RT_ERR_NO_MEMORY, "program: no memory");
     if (status) {
         destroy(&self->program);

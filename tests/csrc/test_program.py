@@ -181,6 +181,15 @@ def test_stored_new_refuses(depth: int, ends: list[tuple[int, int]]) -> None:
     assert lib.rt_stored_new(what, depth, len(ends), channels, ffi.NULL, program, error) == lib.RT_ERR_INVALID
 
 
+def test_stored_new_refuses_sizes_below_zero() -> None:
+    program, error = ffi.new("rt_program **"), ffi.new("rt_error *")
+    what, _ = collective(Task(lib.RT_BROADCAST, 2, 8))
+    assert lib.rt_stored_new(what, 2, -1, ffi.NULL, ffi.NULL, program, error) == lib.RT_ERR_INVALID
+    assert "-1 channels" in str(ffi.string(error.text), "ascii")
+    assert lib.rt_stored_new(what, 2, 0, ffi.NULL, [0, -5], program, error) == lib.RT_ERR_INVALID
+    assert "rank 1: found -5 elements of scratch" in str(ffi.string(error.text), "ascii")
+
+
 class TestTheInterpreter:
     """It must find what is wrong, or it proves nothing."""
 
