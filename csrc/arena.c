@@ -29,7 +29,7 @@ struct rt_arena_header {
     int32_t elements;
     _Alignas(RT_LINE) _Atomic uint64_t revoked_from; /* the first operation that fails */
     _Atomic uint32_t reason;
-    int32_t status;
+    _Atomic int32_t status;
     uint64_t failed; /* the operation that the reason is about */
     char text[RT_ERROR_TEXT];
 };
@@ -164,7 +164,7 @@ void rt_arena_revoke(rt_arena *arena, int status, uint64_t sequence, const char 
     rt_arena_header *header = arena->header;
     uint32_t expected = NO_REASON;
     if (atomic_compare_exchange_strong(&header->reason, &expected, BEING_WRITTEN)) {
-        header->status = status;
+        atomic_store_explicit(&header->status, status, memory_order_relaxed);
         header->failed = sequence;
         snprintf(header->text, sizeof header->text, "%s", text);
         /* The reason before the flag: who sees WRITTEN reads the whole text. */
@@ -191,7 +191,9 @@ int rt_arena_reason(const rt_arena *arena, uint64_t sequence, rt_error *error) {
         state = atomic_load_explicit(&header->reason, memory_order_acquire);
         rt_yield();
     }
-    if (state != WRITTEN || header->status >= RT_OK) {
+    /* Read once: what is checked is what is returned, whoever writes to the arena. */
+    int status = atomic_load_explicit(&header->status, memory_order_relaxed);
+    if (state != WRITTEN || status >= RT_OK) {
         return rt_fail(error, RT_ERR_REVOKED, "the communicator was ended by a rank that died while it said why");
     }
     char text[RT_ERROR_TEXT];
@@ -199,5 +201,5 @@ int rt_arena_reason(const rt_arena *arena, uint64_t sequence, rt_error *error) {
     text[sizeof text - 1] = '\0';
     return sequence > header->failed
                ? rt_fail(error, RT_ERR_REVOKED, "an earlier error ended this communicator: %.440s", text)
-               : rt_fail(error, header->status, "%s", text);
+               : rt_fail(error, status, "%s", text);
 }

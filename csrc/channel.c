@@ -47,6 +47,7 @@ int rt_layout_plan(const rt_arena *arena, const rt_program *program, rt_layout *
 
 static int build_fifos(rt_channels *channels, const rt_program *program, rt_error *error) {
     const rt_layout *layout = &channels->layout;
+    rt_channels_drop_aside(channels); /* what a program left that was never verified */
     free(channels->fifos);
     free(channels->incoming);
     channels->fifos = calloc((size_t)layout->channels, sizeof *channels->fifos);

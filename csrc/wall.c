@@ -84,7 +84,11 @@ double rt_wall_us(const rt_wall *wall, int64_t ns) {
 
 int64_t rt_wall_ns(const rt_wall *wall, double us) {
     double ns = us * wall->dilation * 1000.0;
-    return ns < (double)(INT64_MAX / 4) ? wall->arena->epoch_ns + (int64_t)ns : INT64_MAX / 4;
+    /* Times come from the arena: any number, or none. */
+    if (!(ns < (double)(INT64_MAX / 4))) {
+        return INT64_MAX / 4;
+    }
+    return ns > 0 ? wall->arena->epoch_ns + (int64_t)ns : wall->arena->epoch_ns;
 }
 
 static int lock(rt_wall *wall, rt_error *error) {
