@@ -15,6 +15,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import prod
+from operator import index
 from typing import Any, cast
 
 from mpi4py import MPI
@@ -26,6 +28,7 @@ from emulator import Clock, Device
 from topology import Topology, load
 
 from .accelerated import Accelerated
+from .datatypes import numpy_type
 from .launcher import check_launcher
 from .planning import Plan, shape_of
 from .session import Options, Session, agree, share_segment
@@ -76,6 +79,8 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
         dilation: float | None = None,
     ) -> None:
         check_launcher(MPI.COMM_WORLD.Get_size())
+        if self == MPI.COMM_NULL:
+            raise InputError("comm: found MPI.COMM_NULL; expected a communicator with ranks")
 
         def options() -> Options:
             figures = assume if isinstance(assume, Assumptions) else Assumptions.parse(assume)
@@ -88,7 +93,7 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
                 (),
                 algorithm,
                 figures,
-                settings.timeout_s() if timeout is None else timeout,
+                _timeout(timeout),
                 dilation,
                 cost_us,
             )
@@ -162,10 +167,9 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
         """An uninitialised NumPy array in memory that every rank of the host can reach. Collective, equal sizes."""
         import numpy as np
 
-        kind = np.dtype(dtype)
-        count = int(np.prod(shape, dtype=np.int64))
-        stride = max(64, -(-count * kind.itemsize // 64) * 64)
         raw = MPI.Intracomm(self)
+        kind, count = agree(raw, lambda: _kind_and_count(shape, dtype))
+        stride = max(64, -(-count * kind.itemsize // 64) * 64)
         segment = share_segment(raw, stride * raw.Get_size(), lambda segment: segment)
         own = segment.part(raw.Get_rank() * stride, stride)
         return np.frombuffer(own, np.uint8, count * kind.itemsize).view(kind).reshape(shape)
@@ -188,6 +192,11 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
     def Idup(self, info: MPI.Info | None = None) -> tuple[Communicator, MPI.Request]:
         """As Dup; to be used once the request is complete."""
         child, request = super().Idup(info)
+        return self._adopt(child, self._options), request
+
+    def Idup_with_info(self, info: MPI.Info) -> tuple[Communicator, MPI.Request]:
+        """As Idup."""
+        child, request = super().Idup_with_info(info)
         return self._adopt(child, self._options), request
 
     def Clone(self) -> Communicator:
@@ -221,6 +230,17 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
         return replace(options, devices=devices, others=(*options.others, *(c for c in chips if c not in devices)))
 
 
+def _kind_and_count(shape: int | tuple[int, ...], dtype: Any) -> tuple[Any, int]:
+    """The NumPy type, and how many elements an array of this shape has."""
+    kind = numpy_type(dtype)
+    lengths = tuple(shape) if isinstance(shape, (tuple, list)) else (index(shape),)
+    if min(lengths, default=0) < 0:
+        raise InputError(f"empty: shape: found {shape}; expected lengths of at least 0")
+    if kind.hasobject:
+        raise InputError(f"empty: dtype: found {kind}; other ranks cannot see Python's objects")
+    return kind, prod(lengths)
+
+
 def _load(board: BoardLike | None, assume: Assumptions, latency_us: float | None) -> Topology | None:
     if board is None:
         board = settings.topology_file()
@@ -228,6 +248,14 @@ def _load(board: BoardLike | None, assume: Assumptions, latency_us: float | None
         return None
     topology = board if isinstance(board, Topology) else load(os.fspath(board), assume)
     return topology.with_defaults(latency_us)
+
+
+def _timeout(seconds: float | None) -> float:
+    if seconds is None:
+        return settings.timeout_s()
+    if not 0 <= seconds < 1e9:
+        raise InputError(f"timeout: found {seconds}; expected seconds, 0 for ever")
+    return seconds
 
 
 def _clock(clock: str | None, topology: Topology | None) -> Clock:

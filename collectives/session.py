@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from _ringtree import settings
+from _ringtree import errors, settings
 from _ringtree.assume import Assumptions
 from _ringtree.errors import CommunicationError, InputError, UnsupportedError
 from _ringtree.log import info
@@ -172,11 +172,13 @@ class Session:
             try:
                 text = self.planner.choose(shape, dtype, asked)
             except InputError as error:
-                text, problem = f"!{error}", error
+                text, problem = f"!{type(error).__name__}!{error}", error
         mine = text.encode()[:SPECIFICATION_BYTES].ljust(SPECIFICATION_BYTES)
-        answer = self.exchange(mine, f"agreement on {shape.kind} of {shape.count} {dtype}")[0].decode().strip()
+        answers = self.exchange(mine, f"agreement on {shape.kind} of {shape.count} {dtype}")
+        answer = answers[0].decode(errors="ignore").strip()  # a long text may be cut within a character
         if answer.startswith("!"):
-            raise problem or InputError(answer[1:])
+            _, error_class, text = answer.split("!", 2)
+            raise problem or getattr(errors, error_class)(text)
         self._chosen[key] = answer
         return answer
 

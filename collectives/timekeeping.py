@@ -93,7 +93,7 @@ class VirtualTime:
 
     def enter(self, prepared: Prepared) -> None:
         session, form = self._session, struct.Struct("=d")
-        answers = session.exchange(form.pack(self.device.time_us), "agreement on the clock")
+        answers = session.exchange(form.pack(self.device.time_us), f"{prepared.describe()}: agreement on the clock")
         starts = [form.unpack(answer)[0] for answer in answers]
         first = min(starts)
         offsets = tuple(start - first for start in starts)
@@ -128,7 +128,8 @@ class VirtualTime:
             except Error as error:
                 problem = error
         mine = form.pack(problem is None, *finish)
-        right, *finish = form.unpack(self._session.exchange(mine, "agreement on the price")[0])
+        answers = self._session.exchange(mine, f"{prepared.describe()}: agreement on the price")
+        right, *finish = form.unpack(answers[0])
         if not right:
             raise problem or InputError(f"rank 0 could not price {prepared.describe()} on this board")
         return tuple(finish)
