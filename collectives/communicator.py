@@ -23,7 +23,7 @@ from mpi4py import MPI
 
 from _ringtree import settings
 from _ringtree.assume import Assumptions
-from _ringtree.errors import InputError
+from _ringtree.errors import ForkedError, InputError
 from emulator import Clock, Device
 from topology import Topology, load
 
@@ -34,6 +34,7 @@ from .planning import Plan, shape_of
 from .session import Options, Session, agree, share_segment
 from .specification import for_collective, parse
 
+PROCESS = os.getpid()
 BoardLike = Topology | str | os.PathLike[str]
 
 
@@ -62,7 +63,10 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
     _session: Session | None = None
 
     def __new__(cls, comm: MPI.Intracomm | None = None, *_: Any, **__: Any) -> Communicator:
-        return super().__new__(cls, comm if comm is None or comm == MPI.COMM_NULL else comm.Dup())
+        if comm is None or comm == MPI.COMM_NULL:
+            return super().__new__(cls, comm)
+        _require_own_process()
+        return super().__new__(cls, comm.Dup())
 
     def __init__(
         self,
@@ -110,6 +114,7 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
         if self._session is None:
             if self._options is None:
                 raise InputError("this communicator is null or was freed")
+            _require_own_process()
             self._session = Session(MPI.Intracomm(self), self._options)
         return self._session
 
@@ -167,6 +172,7 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
         """An uninitialised NumPy array in memory that every rank of the host can reach. Collective, equal sizes."""
         import numpy as np
 
+        _require_own_process()
         raw = MPI.Intracomm(self)
         kind, count = agree(raw, lambda: _kind_and_count(shape, dtype))
         stride = max(64, -(-count * kind.itemsize // 64) * 64)
@@ -228,6 +234,12 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
         part.Free()
         devices = tuple(chips[rank] for rank in ranks)
         return replace(options, devices=devices, others=(*options.others, *(c for c in chips if c not in devices)))
+
+
+def _require_own_process() -> None:
+    """MPI is not for the children of its processes: they would speak with their parent's voice."""
+    if os.getpid() != PROCESS:
+        raise ForkedError("this process was forked from one that uses MPI: communicators belong to that one")
 
 
 def _kind_and_count(shape: int | tuple[int, ...], dtype: Any) -> tuple[Any, int]:
