@@ -36,8 +36,8 @@ static int bad_step(rt_op *op, const rt_step *step, int32_t lane, int64_t index,
 }
 
 static bool inside(const rt_op *op, int buffer, int64_t offset, int64_t count) {
-    return buffer < RT_BUFFERS && offset >= 0 && count >= 0 && count <= op->extents[buffer] &&
-           offset <= op->extents[buffer] - count;
+    return count == 0 || (buffer < RT_BUFFERS && offset >= 0 && count > 0 && count <= op->extents[buffer] &&
+                          offset <= op->extents[buffer] - count);
 }
 
 /* Every index and range of a step is checked here, once. */

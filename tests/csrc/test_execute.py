@@ -149,6 +149,14 @@ def test_averages_divide_what_the_rank_holds_at_the_end(kind: int) -> None:
         assert got == want + [-1] * (count - len(want))
 
 
+def test_a_step_of_no_elements_touches_nothing_wherever_it_points() -> None:
+    """As the verifier has it."""
+    program = Program(lib.RT_BROADCAST, 2, 5, [(0, 1)])
+    program.add(0, 0, lib.RT_SEND, 0, src=(IN, 100), send=0)
+    program.add(1, 0, lib.RT_RECV, 0, dst=(SCRATCH, 100), recv=0)
+    run_ranks(2, lambda me: me.run(program, data(0, 5), np.zeros(5, np.float32)))
+
+
 def test_local_steps() -> None:
     program = Program(lib.RT_ALL_REDUCE, 1, 10, [])
     program.add(0, 0, lib.RT_COPY, 10, src=(IN, 0), dst=(OUT, 0))
