@@ -34,7 +34,7 @@ class Segment:
         check(make(name.encode(), size, out, error), error)
         self.name = name
         self.size = size
-        self._handle = ffi.gc(out[0], lib.rt_segment_free)
+        self.handle = ffi.gc(out[0], lib.rt_segment_free)
 
     def unlink(self) -> None:
         error = new_error()
@@ -42,18 +42,17 @@ class Segment:
 
     def buffer(self) -> Any:
         """The mapped bytes; they stay mapped as long as the segment lives."""
-        return ffi.buffer(lib.rt_segment_data(self._handle), self.size)
+        return ffi.buffer(lib.rt_segment_data(self.handle), self.size)
 
     def part(self, offset: int, size: int) -> Any:
         """A buffer over some of the bytes that keeps the segment mapped as long as it lives itself."""
-        begin = ffi.cast("char *", lib.rt_segment_data(self._handle)) + offset
+        begin = ffi.cast("char *", lib.rt_segment_data(self.handle)) + offset
         return ffi.buffer(ffi.gc(begin, lambda _, owner=self: None), size)
 
-    def release(self) -> Any:
-        """Hand the C handle to a new owner."""
-        handle, self._handle = self._handle, None
-        ffi.gc(handle, None)  # from here on the new owner frees it
-        return handle
+    def release(self) -> None:
+        """Somebody else frees it from here on."""
+        ffi.gc(self.handle, None)
+        self.handle = None
 
 
 class Arena:
@@ -62,8 +61,12 @@ class Arena:
     def __init__(self, segment: Segment, ranks: int, elements: int, create: bool) -> None:
         out, error = ffi.new("rt_arena **"), new_error()
         make = lib.rt_arena_format if create else lib.rt_arena_open
-        check(make(segment.release(), ranks, elements, out, error), error)
-        self.handle = out[0]
+        check(make(segment.handle, ranks, elements, out, error), error)
+        segment.release()  # the arena has taken it over
+        self.handle = ffi.gc(out[0], lib.rt_arena_free)
+
+    def close(self) -> None:
+        ffi.release(self.handle)
 
 
 def arena_least_bytes(ranks: int, elements: int) -> int:
@@ -184,5 +187,5 @@ class Endpoint:
         """Free what this rank holds of the communicator; the endpoint is of no more use."""
         if self._comm is not None:
             lib.rt_comm_free(self._comm)
-            lib.rt_arena_free(self._arena.handle)
+            self._arena.close()
             self._comm = None

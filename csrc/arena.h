@@ -8,7 +8,8 @@
  *
  * The segment is a POSIX shared-memory object: mode 0600, a name that cannot be guessed, all pages reserved before
  * use (posix_fallocate, so that a full /dev/shm is an error here and not a bus error later), unlinked by its creator
- * as soon as every rank has mapped it, so nothing is left behind whatever dies.
+ * as soon as every rank has mapped it: from then on nothing is left behind whatever dies. Before, it goes when its
+ * creator frees it, as it does on every error; only a creator that is killed in between leaves it.
  *
  * Shared memory is hostile until checked: attach validates the header; whoever reads a length or an index from the
  * arena checks it against its own copy of the layout before use.
@@ -38,7 +39,7 @@ int rt_segment_attach(const char *name, int64_t bytes, rt_segment **segment, rt_
 int rt_segment_unlink(const char *name, rt_error *error);
 void *rt_segment_data(rt_segment *segment);
 int64_t rt_segment_bytes(const rt_segment *segment);
-void rt_segment_free(rt_segment *segment);
+void rt_segment_free(rt_segment *segment); /* the creator's takes the name along if it is still there */
 
 typedef struct rt_arena rt_arena;
 

@@ -15,12 +15,14 @@
 #include <sys/random.h>
 #endif
 
+enum { PRIVATE_MODE = 0600, RANDOM_BYTES = 16, NAME_BYTES = 48 };
+
 struct rt_segment {
     void *data;
     int64_t bytes;
+    pid_t creator;         /* 0: attached */
+    char name[NAME_BYTES]; /* of what was created */
 };
-
-enum { PRIVATE_MODE = 0600, RANDOM_BYTES = 16 };
 
 int rt_segment_name(char *name, rt_error *error) {
     unsigned char noise[RANDOM_BYTES];
@@ -69,7 +71,7 @@ static int map(int file, int64_t bytes, rt_segment **segment, rt_error *error) {
     if (!made) {
         return rt_fail(error, RT_ERR_NO_MEMORY, "shared segment: out of memory");
     }
-    made->bytes = bytes;
+    *made = (struct rt_segment){.bytes = bytes};
     made->data = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (made->data == MAP_FAILED) {
         free(made);
@@ -88,6 +90,10 @@ static int check_bytes(int64_t bytes, rt_error *error) {
 
 int rt_segment_create(const char *name, int64_t bytes, rt_segment **segment, rt_error *error) {
     int status = check_bytes(bytes, error);
+    if (status == RT_OK && strlen(name) >= NAME_BYTES) {
+        status = rt_fail(error, RT_ERR_INVALID, "shared segment %s: the name has more than %d characters", name,
+                         NAME_BYTES - 1);
+    }
     if (status != RT_OK) {
         return status;
     }
@@ -102,8 +108,11 @@ int rt_segment_create(const char *name, int64_t bytes, rt_segment **segment, rt_
     close(file);
     if (status != RT_OK) {
         shm_unlink(name);
+        return status;
     }
-    return status;
+    (*segment)->creator = getpid();
+    snprintf((*segment)->name, NAME_BYTES, "%s", name);
+    return RT_OK;
 }
 
 /* The name may have been guessed or reused by somebody else: trust only what we could have made. */
@@ -162,6 +171,9 @@ int64_t rt_segment_bytes(const rt_segment *segment) {
 void rt_segment_free(rt_segment *segment) {
     if (segment) {
         munmap(segment->data, (size_t)segment->bytes);
+        if (segment->creator == getpid()) { /* a forked child's copy of it is not the creator's */
+            shm_unlink(segment->name);      /* mostly gone already */
+        }
         free(segment);
     }
 }

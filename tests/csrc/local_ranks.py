@@ -230,7 +230,7 @@ class Rank:
 
 @contextlib.contextmanager
 def arena_segment(ranks: int, nbytes: int, elements: int = 0) -> Iterator[bytes]:
-    """The name of a formatted arena; it is unlinked at the end."""
+    """The name of a formatted arena, which goes with it."""
     name = segment_name()
     arena = made(
         lib.rt_arena_format, "rt_arena", made(lib.rt_segment_create, "rt_segment", name, nbytes), ranks, elements
@@ -239,7 +239,6 @@ def arena_segment(ranks: int, nbytes: int, elements: int = 0) -> Iterator[bytes]
         yield name
     finally:
         lib.rt_arena_free(arena)
-        check(lib.rt_segment_unlink, name)
 
 
 def _child(write: int, body: Callable[[int], Any], rank: int) -> None:

@@ -57,6 +57,18 @@ def test_memory_is_shared_private_and_reserved(segment: bytes) -> None:
     lib.rt_segment_free(other)
 
 
+def test_the_creator_takes_the_name_along_and_nobody_else(segment: bytes) -> None:
+    file = SHM / segment.decode()[1:]
+    lib.rt_segment_free(attach(segment))
+    assert file.exists()
+    name = segment_name()
+    handle, file = made(lib.rt_segment_create, "rt_segment", name, BYTES), SHM / name.decode()[1:]
+    in_processes(1, lambda _: lib.rt_segment_free(handle))
+    assert file.exists()
+    lib.rt_segment_free(handle)
+    assert not file.exists()
+
+
 def test_a_name_in_use_is_not_taken_over(segment: bytes) -> None:
     error = refusal(lib.rt_segment_create, "rt_segment", segment, BYTES)
     assert error.status == lib.RT_ERR_SYSTEM
@@ -165,4 +177,3 @@ def test_the_least_size_is_enough_and_one_byte_less_is_not(ranks: int, elements:
     assert error.status == lib.RT_ERR_NO_MEMORY
     assert "RINGTREE_ARENA" in error.text
     lib.rt_segment_free(small)
-    check(lib.rt_segment_unlink, name)
