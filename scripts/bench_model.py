@@ -4,7 +4,7 @@
 
 Closed forms (Hockney; alpha per message, m bytes at beta us per byte, lg = log2 n):
 ring 2(n-1) alpha + 2(n-1)/n m beta; recursive doubling lg (alpha + m beta); Rabenseifner 2 lg alpha + 2(n-1)/n m beta;
-binomial broadcast lg (alpha + m beta); pairwise all-to-all (n-1)(alpha + m/n beta).
+binomial broadcast ceil(lg) (alpha + m beta); pairwise all-to-all (n-1)(alpha + m/n beta).
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ LATENCY_US = 1.0
 BANDWIDTH_GBPS = 50.0
 SIZES = [8 * 8**i for i in range(9)] + [2**30]
 
+# The others have no closed form on another number of ranks.
+POWERS_OF_TWO = ("recursive_doubling:chunks=1", "rabenseifner:chunks=1")
+
 Form = Callable[[int, float, float, float], float]
 FORMS: dict[tuple[str, str], Form] = {
     ("all_reduce", "ring:channels=1:chunks=1"): lambda n, a, m, b: 2 * (n - 1) * a + 2 * (n - 1) / n * m * b,
     ("all_reduce", "recursive_doubling:chunks=1"): lambda n, a, m, b: math.log2(n) * (a + m * b),
     ("all_reduce", "rabenseifner:chunks=1"): lambda n, a, m, b: 2 * math.log2(n) * a + 2 * (n - 1) / n * m * b,
-    ("broadcast", "binomial:chunks=1"): lambda n, a, m, b: math.log2(n) * (a + m * b),
+    ("broadcast", "binomial:chunks=1"): lambda n, a, m, b: math.ceil(math.log2(n)) * (a + m * b),
     ("all_to_all", "pairwise:chunks=1"): lambda n, a, m, b: (n - 1) * (a + m / n * b),
 }
 
@@ -66,6 +69,8 @@ def main() -> None:
         for ranks in map(int, options.ranks.split(",")):
             board = graph(ranks, switch)
             for collective, algorithm in FORMS:
+                if ranks & (ranks - 1) and algorithm in POWERS_OF_TWO:
+                    continue
                 error = worst_error(board, ranks, collective, algorithm)
                 rows.append({"topology": board.name, "ranks": ranks, "collective": collective})
                 rows[-1].update(algorithm=algorithm, worst_percent=100 * error)
