@@ -181,11 +181,11 @@ class Topology:
 
         return Board(
             [node.forward for node in self.nodes],
-            links=[(link.src, link.dst, self._bandwidth(link), link.latency_us or 0.0, cost_us) for link in self.links],
-            limits=[(self._bandwidth(limit), cost_us, list(limit.links)) for limit in self.limits],
+            links=[(link.src, link.dst, self.bandwidth(link), link.latency_us or 0.0, cost_us) for link in self.links],
+            limits=[(self.bandwidth(limit), cost_us, list(limit.links)) for limit in self.limits],
         )
 
-    def _bandwidth(self, part: Link | Limit) -> float:
+    def bandwidth(self, part: Link | Limit) -> float:
         if part.bandwidth_GBps is None:
             what = f"limit {part.name}" if isinstance(part, Limit) else self._ends(part)
             raise AssumptionError(
