@@ -7,12 +7,11 @@ dst are null, and one more key, `limit`, names it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from _ringtree.errors import InputError
+from ringtree.files import discard, writing
 from ringtree.report import quote
 
 if TYPE_CHECKING:
@@ -22,17 +21,15 @@ if TYPE_CHECKING:
 
 @contextmanager
 def recording(path: str, board: Topology) -> Iterator[Callable[[list[Record]], None]]:
-    """An observer that appends to the file as the simulation runs; the file is removed if that fails."""
-    try:
+    """An observer that appends to the file as the simulation runs; an ordinary file is removed if that fails."""
+    with writing(path):
         file = open(path, "w", encoding="utf-8")  # noqa: SIM115 (closed below, and removed on failure)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-    try:
-        with file:
-            yield _Writer(file, board).write
-    except BaseException:
-        os.unlink(path)
-        raise
+        try:
+            with file:
+                yield _Writer(file, board).write
+        except BaseException:
+            discard(path)
+            raise
 
 
 class _Writer:

@@ -198,12 +198,3 @@ def require_profiles(board: Topology, assume: Assumptions, dtype: str | None = N
         device = Device(load_profile(name), assume)
         if dtype is not None:
             device.compute(flops=1, bytes=1, dtype=dtype)
-
-
-def write_file(path: str, text: str) -> None:
-    """Write an output file, or say why not."""
-    try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None

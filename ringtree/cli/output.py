@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from collections.abc import Sequence
 
 from _ringtree.core import dtype_size
 from _ringtree.errors import InputError
 from ringtree import report
-from ringtree.cli.options import write_file
+from ringtree.files import require_writable, write_file, writing
 from ringtree.rows import Request, Row
 
 PICTURES = (".svg", ".png", ".pdf")
@@ -45,27 +44,26 @@ class Printer:
         if self.arguments.output:
             from ringtree.chart import draw
 
-            draw(self.rows, self.arguments.output)
+            with writing(self.arguments.output):
+                draw(self.rows, self.arguments.output)
 
 
 def check_outputs(arguments: Namespace) -> None:
     """Refuse before the run what could not be written after it."""
     if arguments.json and arguments.csv == "-":
         raise InputError("--json and --csv: both want stdout; expected --csv FILE with --json")
-    if arguments.csv not in (None, "-") and not os.path.isdir(os.path.dirname(arguments.csv) or "."):
-        raise InputError(f"--csv {arguments.csv}: no folder {os.path.dirname(arguments.csv)}")
+    if arguments.csv not in (None, "-"):
+        require_writable(arguments.csv, "--csv")
     check_picture(arguments.output)
 
 
 def check_picture(path: str | None) -> None:
-    """Refuse early what could not be drawn at the end: the suffix, the folder, matplotlib."""
+    """Refuse early what could not be drawn at the end: the suffix, the file, matplotlib."""
     if path is None:
         return
     if not path.endswith(PICTURES):
         raise InputError(f"-o {path}: expected a name that ends in {', '.join(PICTURES)}")
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        raise InputError(f"-o {path}: no folder {folder}")
+    require_writable(path, "-o")
     try:
         import matplotlib  # noqa: F401
     except ImportError:

@@ -36,9 +36,11 @@ def run(arguments: Namespace) -> int:
     board = options.load_board(arguments, arguments.topology, assume)
     options.refuse_unused(assume)
     if arguments.output:
+        from ringtree.files import writing
         from ringtree.picture import draw
 
-        draw(board, arguments.output)
+        with writing(arguments.output):
+            draw(board, arguments.output)
     if arguments.json:
         import json
 
