@@ -29,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     from emulator.device import RATES
 
     option = parser.add_argument
-    option("--board", default="ppu-8", help="a shipped board, a file, or none (default: ppu-8)")
+    option("--board", default="c500-8", help="a shipped board, a file, or none (default: c500-8)")
     option("--plain", action="store_true", help="on MPI.COMM_WORLD, without ringtree and without a board")
     options.add_figures(parser)
     options.add_placement(parser)
