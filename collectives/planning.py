@@ -23,10 +23,10 @@ from .trees import Orders, lay_trees
 class Plan:
     """A chosen program. `algorithm` as it was asked for, `plan` the full specification that gives it again."""
 
-    topology: Topology | None
+    topology: Topology | None = field(repr=False)
     algorithm: str
     plan: str
-    program: Program = field(compare=False)
+    program: Program = field(compare=False, repr=False)
     collective: Collective
     placement: tuple[int, ...]
     dtype: str
