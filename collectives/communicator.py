@@ -90,6 +90,7 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
             figures = assume if isinstance(assume, Assumptions) else Assumptions.parse(assume)
             topology = _load(board, figures, latency_us)
             for_collective(algorithm or "auto", "all_reduce")  # a bad one is an error now, not at the first call
+            settings.debug_level()  # likewise, and on every rank
             return Options(
                 topology,
                 _clock(clock, topology),
