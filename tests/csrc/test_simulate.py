@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from fractions import Fraction
 from itertools import pairwise, product
 
@@ -76,7 +77,7 @@ def boards(draw: st.DrawFn) -> tuple[Board, list[Link], int]:
 
 
 @given(boards(), st.data())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=int(os.environ.get("TEST_EXAMPLES", "150")))
 def test_any_programs_on_any_board(made: tuple[Board, list[Link], int], data: st.DataObject) -> None:
     board, links, nodes = made
     jobs, works = [], []
