@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from _ringtree.core import Collective, Recipe, supports
-from _ringtree.errors import UnsupportedError
+from _ringtree.errors import NoRouteError, UnsupportedError
 
+from .forests import forest
 from .specification import PARAMETERS, Specification
 
 if TYPE_CHECKING:
     from .planning import Planner
 
 CHUNKS = (1, 2, 4, 8, 16, 32, 64, 128)
+FOREST_CHUNKS = (*CHUNKS, 256, 512)
 PACE = 2
 DEPTH = 2
 # A candidate with more transfers than this is left out while a lighter one remains.
 MOST_TRANSFERS = 2_000_000
+# The choice among all leaves forests out beyond this many ranks: packing them takes seconds there.
+MOST_FOREST_RANKS = 16
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ def _of_algorithm(planner: Planner, collective: Collective, name: str, asked: Sp
         return
     if name == "two_level" and len(set(_boards(planner))) < 2:
         return
+    if name == "forest" and not _may_pack(planner, collective, asked):
+        return
     depth = asked.get("depth") or DEPTH
     for chunks in _chunk_counts(name, collective, asked):
         if name == "ring":
@@ -57,7 +63,23 @@ def _of_algorithm(planner: Planner, collective: Collective, name: str, asked: Sp
                 yield _ring(planner, collective, channels, chunks, depth)
         else:
             pace = asked.get("pace")
-            yield _other(planner, collective, name, chunks, PACE if pace is None else pace, depth)
+            make = _forest if name == "forest" else _other
+            yield make(planner, collective, name, chunks, PACE if pace is None else pace, depth)
+
+
+def _may_pack(planner: Planner, collective: Collective, asked: Specification) -> bool:
+    """Asked for by name, a forest that cannot be is an error; among others, one candidate less."""
+    if collective.ranks < 2 or collective.counts is not None:
+        return False
+    if asked.name == "auto" and (planner.topology is None or collective.ranks > MOST_FOREST_RANKS):
+        return False
+    try:
+        planner.shares(collective.kind, collective.root)
+    except NoRouteError:
+        if asked.name != "auto":
+            raise
+        return False
+    return True
 
 
 def _chunk_counts(name: str, collective: Collective, asked: Specification) -> list[int]:
@@ -67,7 +89,7 @@ def _chunk_counts(name: str, collective: Collective, asked: Specification) -> li
     if "pace" not in PARAMETERS[name] and name != "ring":
         return [1]
     share = collective.count // (1 if name in ("binary_tree", "binomial", "star") else collective.ranks)
-    return [c for c in CHUNKS if c == 1 or c * 256 <= share]
+    return [c for c in (FOREST_CHUNKS if name == "forest" else CHUNKS) if c == 1 or c * 256 <= share]
 
 
 def _channel_counts(planner: Planner, asked: Specification) -> list[int]:
@@ -95,6 +117,13 @@ def _other(planner: Planner, collective: Collective, name: str, chunks: int, pac
     boards = _boards(planner) if name == "two_level" else ()
     recipe = Recipe(name, chunks, pace, depth, orders or (), boards)
     return Candidate(Specification(name, parameters), recipe, transfers)
+
+
+def _forest(planner: Planner, collective: Collective, name: str, chunks: int, pace: int, depth: int) -> Candidate:
+    trees = forest(collective, planner.shares(collective.kind, collective.root))
+    specification = Specification(name, (("chunks", chunks), ("pace", pace), ("depth", depth)))
+    recipe = Recipe(name, chunks, pace, depth, forest=trees)
+    return Candidate(specification, recipe, 2 * collective.ranks * len(trees) * chunks)
 
 
 def _boards(planner: Planner) -> tuple[int, ...]:

@@ -9,10 +9,12 @@ from _ringtree.core import Collective, Job, Program, dtype_size, require_op, sim
 from _ringtree.errors import InputError, NoRouteError, UnsupportedError
 from _ringtree.names import KINDS, OPS, REDUCING, lookup
 from _ringtree.simulator import Observer
+from _ringtree.units import MOST_BYTES
 from topology import Topology
 
 from . import host
 from .candidates import Candidate, candidates
+from .forests import Share, packed, shares
 from .placement import place
 from .rings import lay_rings
 from .specification import Specification, parse
@@ -56,6 +58,7 @@ class Planner:
     _choices: dict[tuple[object, ...], str] = field(default_factory=dict, compare=False)
     _rings: list[tuple[int, ...]] = field(default_factory=list, compare=False)
     _trees: list[Orders | None] = field(default_factory=list, compare=False)
+    _shares: dict[tuple[str, int], tuple[Share, ...]] = field(default_factory=dict, compare=False)
 
     def plan(self, collective: Collective, dtype: str, op: str, algorithm: Specification) -> Plan:
         """The fastest way for this collective."""
@@ -89,6 +92,15 @@ class Planner:
         if not self._trees:
             self._trees.append(lay_trees(self.topology, self.placement))
         return self._trees[0]
+
+    def shares(self, kind: str, root: int) -> tuple[Share, ...]:
+        """The best packing of trees for the collective on this board, found once. Raises NoRouteError."""
+        if self.topology is None:
+            raise UnsupportedError("algorithm: forest needs a board")
+        key = (kind, root if kind in ("broadcast", "reduce") else 0)
+        if key not in self._shares:
+            self._shares[key] = shares(packed(self.topology, self.placement, *key), kind)
+        return self._shares[key]
 
     def _price(self, program: Program, dtype: str) -> float:
         if self.topology is None:
@@ -142,6 +154,8 @@ def shape_of(collective: str, nbytes: int, ranks: int, *, dtype: str, op: str, r
         require_op(dtype, op)
     if nbytes < 0 or nbytes % size:
         raise InputError(f"bytes: {nbytes} is not a whole number of {dtype} elements of {size} bytes")
+    if nbytes >= MOST_BYTES:
+        raise InputError(f"bytes: found {nbytes}; expected less than 2^62")
     if not 0 <= root < ranks:
         raise InputError(f"root: found {root}; expected 0 to {ranks - 1}")
     return Collective(collective, ranks, 0 if collective == "barrier" else nbytes // size, root)

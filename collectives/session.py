@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from _ringtree import errors, settings
 from _ringtree.assume import Assumptions
 from _ringtree.errors import CommunicationError, InputError, UnsupportedError
-from _ringtree.log import info
+from _ringtree.log import info, version
 from _ringtree.names import DTYPES, KINDS, OPS, REDUCING, dtype_size, require_op
 from _ringtree.native import ffi
 from _ringtree.program import Collective
@@ -66,6 +66,8 @@ class Session:
 
     def __init__(self, comm: Any, options: Options) -> None:
         self.rank, self.ranks = comm.Get_rank(), comm.Get_size()
+        if self.rank == 0:
+            version()
         self.options = options
         self._lock = threading.RLock()  # calls nest: a collective exchanges before and while it runs
         self._prepared: OrderedDict[tuple[object, ...], Prepared] = OrderedDict()

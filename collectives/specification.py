@@ -7,11 +7,12 @@
 | `binary_tree`, `binomial`, `star` | the same          | one tree rooted at the root                                 |
 | `two_shot`           | the same                       | n stars: direct reduce-scatter, then direct all-gather      |
 | `two_level`          | the same                       | inside the boards, across them, and back                    |
+| `forest`             | the same                       | the best packing of trees on this board (topology.packing)  |
 | `one_shot`           | `depth`                        | everyone sends everything to everyone                       |
 | `recursive_doubling`, `rabenseifner`, `pairwise` | `depth` | xor 1, 2, 4, ...; halving, doubling; rank + 1, + 2, ... |
 | `auto`               |                                | the fastest of all, by simulation on the board              |
 
-Parameters that are left out are chosen by simulation. `bucket`, `swing`, `forest` and `direct` are names reserved
+Parameters that are left out are chosen by simulation. `bucket`, `swing` and `direct` are names reserved
 for what the planner and the host path bring.
 """
 
@@ -35,9 +36,10 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "rabenseifner": ("chunks", "depth"),
     "pairwise": ("chunks", "depth"),
     "two_level": _PIPELINED,
+    "forest": _PIPELINED,
     "auto": (),
 }
-RESERVED = ("bucket", "swing", "forest", "direct")
+RESERVED = ("bucket", "swing", "direct")
 MOST_DIGITS = 40  # int() refuses thousands of them
 _RANGES = {"channels": (1, 64), "chunks": (1, 2**20), "pace": (0, 64), "depth": (1, 8)}
 

@@ -18,12 +18,13 @@ from topology import load
 PPU = Planner(*place(load("ppu-8")))
 RAILS = Planner(*place(load("ppu-4x8"), None, [0, 8, 1, 9, 16]))
 # The table in csrc/build.h, on 8 ranks.
+TREES = {"tree", "binary_tree", "binomial", "star", "two_level", "forest"}
 DOES = {
     "all_reduce": set(PARAMETERS) - {"auto", "pairwise"},
-    "reduce_scatter": {"ring", "tree", "binary_tree", "binomial", "star", "two_level", "two_shot", "rabenseifner"},
+    "reduce_scatter": {"ring", "rabenseifner", "two_shot", *TREES},
     "all_gather": set(PARAMETERS) - {"auto", "pairwise"},
-    "broadcast": {"ring", "tree", "binary_tree", "binomial", "star", "two_level", "one_shot"},
-    "reduce": {"ring", "tree", "binary_tree", "binomial", "star", "two_level"},
+    "broadcast": {"ring", "one_shot", *TREES},
+    "reduce": {"ring", *TREES},
     "gather": {"binomial", "star", "one_shot"},
     "scatter": {"binomial", "star", "one_shot"},
     "all_to_all": {"pairwise", "one_shot"},

@@ -67,7 +67,6 @@ def test_more_digits_than_python_reads() -> None:
         ("ring :chunks=1", "found 'ring '"),
         ("bucket", "'bucket' is not available yet"),
         ("swing:chunks=1", "'swing' is not available yet"),
-        ("forest", "'forest' is not available yet"),
         ("direct", "'direct' is not available yet"),
         ("file:ring.xml", "names a file"),
         ("allreduce-8.xml", "names a file"),

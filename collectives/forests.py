@@ -1,0 +1,99 @@
+"""Forests for a board: the best packing of trees (topology.packing) as shares of one collective's data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from _ringtree.core import Collective, Tree
+from topology import Topology
+
+if TYPE_CHECKING:
+    from topology.packing import PackedTree, Packing
+
+KINDS = ("all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce")
+# A tree with less of the data than this is not worth its steps: its share goes to the others.
+LEAST_SHARE = 1e-6
+
+Parents = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A tree up, a tree down, or both, joined at the root, and how much of the data they carry (of all shares)."""
+
+    root: int
+    up: Parents | None
+    down: Parents | None
+    weight: float
+
+
+def packed(topology: Topology, placement: Sequence[int], kind: str, root: int) -> Packing:
+    """The best packing for the collective over the board's routes. Raises NoRouteError."""
+    from topology.hops import RoutedHops
+    from topology.packing import demands, pack
+
+    return pack(RoutedHops(topology, placement), demands(kind, len(placement), root))
+
+
+def shares(packing: Packing, kind: str) -> tuple[Share, ...]:
+    """The packing's trees; those of an all-reduce joined in pairs, largest first, so that few pairs are needed."""
+    found = sorted(packing.trees, key=lambda tree: -tree.rate_GBps)
+    if kind != "all_reduce":
+        return tuple(Share(t.root, *_ways(t), t.rate_GBps) for t in found)
+    roots = sorted({tree.root for tree in found})
+    pairs = [pair for root in roots for pair in _pairs([tree for tree in found if tree.root == root])]
+    least = LEAST_SHARE * sum(pair.weight for pair in pairs)
+    return tuple(pair for pair in pairs if pair.weight > least)
+
+
+def _ways(tree: PackedTree) -> tuple[Parents | None, Parents | None]:
+    return (tree.parents, None) if tree.up else (None, tree.parents)
+
+
+def _pairs(trees: Sequence[PackedTree]) -> Iterator[Share]:
+    """Trees up and down laid along one line, cut where either changes; what only one of them has is left out."""
+    lines: dict[bool, list[float]] = {True: [0.0], False: [0.0]}
+    for tree in trees:
+        lines[tree.up].append(lines[tree.up][-1] + tree.rate_GBps)
+    ways = {up: [tree for tree in trees if tree.up == up] for up in (True, False)}
+    cuts = sorted({cut for line in lines.values() for cut in line if cut <= min(lines[True][-1], lines[False][-1])})
+    for begin, end in pairwise(cuts):
+        up, down = (ways[way][sum(edge <= begin for edge in lines[way]) - 1] for way in (True, False))
+        yield Share(up.root, up.parents, down.parents, end - begin)
+
+
+def forest(collective: Collective, found: Sequence[Share]) -> tuple[Tree, ...]:
+    """The shares in whole elements; those of gathered or scattered parts lie inside the part of their root.
+
+    A share of less than an element has no tree, but for the first of a range without any.
+    """
+    if collective.kind not in ("all_gather", "reduce_scatter"):
+        return tuple(_split(found, 0, collective.count))
+    trees: list[Tree] = []
+    for rank, (offset, length) in enumerate(_parts(collective)):
+        trees += _split([share for share in found if share.root == rank], offset, length)
+    return tuple(trees)
+
+
+def _parts(collective: Collective) -> Iterator[tuple[int, int]]:
+    """Offset and length of each rank's part; larger parts first, as everywhere."""
+    whole, more = divmod(collective.count, collective.ranks)
+    offset = 0
+    for rank in range(collective.ranks):
+        length = whole + (rank < more)
+        yield offset, length
+        offset += length
+
+
+def _split(found: Sequence[Share], offset: int, length: int) -> Iterator[Tree]:
+    total = sum(share.weight for share in found)
+    so_far, begin = 0.0, 0
+    for number, share in enumerate(found, start=1):
+        so_far += share.weight
+        end = length if number == len(found) else round(length * so_far / total)
+        if end > begin or length < number == 1:
+            yield Tree(offset + begin, end - begin, share.root, share.up, share.down)
+        begin = max(begin, end)

@@ -1,0 +1,72 @@
+"""Forests: every element in one share, programs proved, and on long vectors the rate that the packing promises."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from _ringtree.core import Collective, Program, Recipe, verify
+from _ringtree.errors import NoRouteError, UnsupportedError
+from collectives import plan
+from collectives.forests import KINDS, Share, forest, packed, shares
+from collectives.planning import Planner
+from topology import Topology, load, loads
+from topology.packing import PackedTree, Packing
+
+PPU = load("ppu-8")
+
+
+def part(collective: Collective, rank: int) -> range:
+    """Whole elements, larger parts first."""
+    sizes = [collective.count // collective.ranks + (r < collective.count % collective.ranks) for r in range(rank + 1)]
+    return range(sum(sizes[:-1]), sum(sizes))
+
+
+@settings(deadline=None, max_examples=40)
+@given(kind=st.sampled_from(KINDS), count=st.integers(0, 5000), root=st.integers(0, 7), chunks=st.integers(1, 9))
+def test_each_element_has_one_share_and_the_program_is_right(kind: str, count: int, root: int, chunks: int) -> None:
+    collective = Collective(kind, 8, count, root)
+    trees = forest(collective, Planner(PPU, PPU.devices).shares(kind, root))
+    covered = sorted(element for tree in trees for element in range(tree.offset, tree.offset + tree.length))
+    assert covered == list(range(count))
+    for tree in trees:
+        if kind in ("broadcast", "reduce"):
+            assert tree.root == root
+        if kind in ("all_gather", "reduce_scatter"):
+            assert set(range(tree.offset, tree.offset + tree.length)) <= set(part(collective, tree.root))
+    verify(Program.build(collective, Recipe("forest", chunks, 2, 2, forest=trees)))
+
+
+@pytest.mark.parametrize("board", ["ppu-8", "dgx1v", "mi300x-8", "unequal-8-4", "n300", "pcie-8"])
+@pytest.mark.parametrize("kind", ["all_reduce", "all_gather", "reduce_scatter"])
+def test_long_vectors_come_near_the_bound_and_never_above(board: str, kind: str) -> None:
+    found = plan(load(board), kind, 2**30, algorithm="forest")
+    bound = packed(load(board), found.placement, kind, 0).bound_GBps
+    assert 0.98 <= 2**30 / found.time_us / 1e3 / bound <= 1
+
+
+def test_trees_up_and_down_are_joined_by_the_share_that_they_have_in_common() -> None:
+    """Up 3 and 1, down 2, 1 and 1.5: cut at 2, 3 and 4; what is left of the last one down goes nowhere."""
+    a, b, c, d, e = (-1, 0, 0), (-1, 0, 1), (-1, 2, 0), (-1, 0, 0), (-1, 0, 1)
+    trees = [PackedTree(0, True, a, 3.0), PackedTree(0, True, b, 1.0)]
+    trees += [PackedTree(0, False, c, 2.0), PackedTree(0, False, d, 1.0), PackedTree(0, False, e, 1.5)]
+    found = shares(Packing(4.0, 4.0, tuple(trees), ()), "all_reduce")
+    assert found == (Share(0, a, c, 2.0), Share(0, a, e, 1.0), Share(0, b, e, 0.5), Share(0, b, d, 0.5))
+
+
+def apart() -> Topology:
+    """Three chips in a line; the one between does not forward."""
+    nodes = '[{"id": 0, "kind": "accel"}, {"id": 1, "kind": "accel"}, {"id": 2, "kind": "accel"}]'
+    ends = [(0, 1), (1, 0), (1, 2), (2, 1)]
+    links = ", ".join(f'{{"src": {src}, "dst": {dst}, "bw": 10, "lat": 1}}' for src, dst in ends)
+    return loads(f'{{"nodes": {nodes}, "links": [{links}]}}', "line")
+
+
+def test_where_no_forest_grows() -> None:
+    with pytest.raises(NoRouteError):
+        plan(apart(), nbytes=1024, devices=[0, 2], algorithm="forest")
+    with pytest.raises(UnsupportedError, match="all_to_all"):
+        plan(PPU, "all_to_all", 1024, algorithm="forest")
+    with pytest.raises(UnsupportedError, match="needs a board"):
+        Planner(None, tuple(range(4))).shares("all_reduce", 0)
