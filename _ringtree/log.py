@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 
-from _ringtree import settings
+from _ringtree import __version__, settings
 
 
 def log(level: str, text: str) -> None:
@@ -21,3 +21,9 @@ def info(text: str) -> None:
 
 def warn(text: str) -> None:
     log("WARN", text)
+
+
+def version() -> None:
+    """As NCCL does, say the version once RINGTREE_DEBUG is set, to whatever level."""
+    if settings.debug_is_set():
+        log("VERSION", f"ringtree {__version__}")

@@ -48,3 +48,7 @@ def debug_level() -> int:
     if text not in LOG_LEVELS:
         raise InputError(f"RINGTREE_DEBUG: found {text!r}; expected one of {', '.join(LOG_LEVELS)}")
     return LOG_LEVELS.index(text)
+
+
+def debug_is_set() -> bool:
+    return "RINGTREE_DEBUG" in os.environ

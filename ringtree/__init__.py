@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from _ringtree import __version__
+
 if TYPE_CHECKING:
     from _ringtree.errors import (
         AssumptionError,
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from collectives import AVG, BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2, FLOAT16, Communicator, Plan, plan
     from emulator import Device
     from topology import Topology, load, loads
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "_ringtree.errors": (
