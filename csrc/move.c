@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "lane.h"
+#include "stream.h"
 
 /* What is combined or copied at once, then passed on while it is still in the first-level cache: a multiple of every
  * element's size. Not more, since C libraries copy more with string instructions, which some processors carry out ten
@@ -180,20 +181,35 @@ static bool overtakes_any(const rt_op *op, const rt_move *move, int64_t bytes) {
     return false;
 }
 
+/* Whether what it sends goes past the cache. Ranks that take turns on a core find each other's slots in there. */
+static bool streams(const rt_op *op, const rt_move *move) {
+    bool crowded = op->comm->patience.close_looks == 0;
+    return !crowded && move->slices > op->layout.slots;
+}
+
+static void fill(const rt_op *op, const rt_move *move, char *room, const char *data, int64_t bytes) {
+    if (streams(op, move)) {
+        rt_stream(room, data, bytes);
+    } else {
+        memcpy(room, data, (size_t)bytes);
+    }
+}
+
 /* What has come, combined or not, into dst and into the slot that goes on, whichever there are. */
 static void store(const rt_op *op, const rt_move *move, char *room, const char *data, int64_t bytes) {
     bool combines = OPCODES[move->step.opcode].combines;
     int64_t offset = move->received * rt_layout_payload(&op->layout);
+    _Alignas(RT_LINE) char block[BLOCK];
     for (int64_t at = 0; at < bytes; at += BLOCK) {
         int64_t some = least(bytes - at, BLOCK);
-        char *into = move->dst ? move->dst + offset + at : room + at;
+        char *into = move->dst ? move->dst + offset + at : streams(op, move) ? block : room + at;
         if (combines) {
             op->kernel(into, data + at, move->src + offset + at, some / op->element);
         } else {
             memcpy(into, data + at, (size_t)some);
         }
         if (room && into != room + at) {
-            memcpy(room + at, into, (size_t)some);
+            fill(op, move, room + at, into, some);
         }
     }
 }
@@ -201,6 +217,9 @@ static void store(const rt_op *op, const rt_move *move, char *room, const char *
 static void push(rt_op *op, rt_move *move) {
     int64_t payload = rt_layout_payload(&op->layout), left = move->bytes - move->sent * payload;
     rt_slice slice = {op->tag, left, least(left, payload), move->tail_us};
+    if (streams(op, move)) {
+        rt_stream_fence();
+    }
     rt_fifo_push(&op->comm->channels, move->to, &slice);
     op->moved_bytes += slice.bytes;
     move->sent++;
@@ -210,7 +229,7 @@ static void send_stored(rt_op *op, rt_move *move, char *room) {
     int64_t payload = rt_layout_payload(&op->layout), offset = move->sent * payload;
     int64_t bytes = least(move->bytes - offset, payload);
     for (int64_t at = 0; at < bytes; at += BLOCK) {
-        memcpy(room + at, rt_move_stored(move) + offset + at, (size_t)least(bytes - at, BLOCK));
+        fill(op, move, room + at, rt_move_stored(move) + offset + at, least(bytes - at, BLOCK));
     }
     push(op, move);
 }
