@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PRICES_KEPT = 4096
 # Chunks shorter than this are not held to the wall clock's accuracy.
 CHUNK_BYTES = 64 * 1024
-HANDOVER_US = 50.0
+HANDOVER_US = 80.0
 
 
 class Timekeeper(Protocol):
