@@ -77,11 +77,11 @@ def pack(hops: Hops, wanted: Sequence[Demand]) -> Packing:
     search = _Search(hops, wanted, hops.capacities_GBps / scale)
     search.run()
     trees = [
-        PackedTree(wanted[demand].root, wanted[demand].up, parents, rate * scale)
+        PackedTree(wanted[demand].root, wanted[demand].up, parents, float(rate) * scale)
         for (demand, parents), rate in zip(search.trees, search.master.rates(), strict=True)
         if rate > GAP
     ]
-    return Packing(search.rate * scale, search.bound * scale, tuple(trees), tuple(search.best_prices))
+    return Packing(search.rate * scale, search.bound * scale, tuple(trees), tuple(search.best_prices.tolist()))
 
 
 class _Search:
@@ -95,7 +95,7 @@ class _Search:
         self.trees: list[tuple[int, tuple[int, ...]]] = []
         self._known: set[tuple[int, tuple[int, ...], frozenset[tuple[int, int]]]] = set()
         self.rate = 0.0
-        self.bound = np.inf
+        self.bound = float("inf")
         self.best_prices = 1 / capacities
 
     def run(self) -> None:
@@ -128,7 +128,7 @@ class _Search:
                 trees[i] = tuple(tree.tolist())
                 groups[self.wanted[i].group] += self.wanted[i].weight * total
         dearest = min(groups.values())
-        if dearest > 0 and (bound := float(prices @ self.capacities) / dearest) < self.bound:
+        if dearest > 0 and (bound := float(prices @ self.capacities / dearest)) < self.bound:
             self.bound, self.best_prices = bound, prices / dearest
         return trees
 

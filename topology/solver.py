@@ -1,0 +1,58 @@
+"""A linear program that grows column by column: minimise cost x subject to lower <= A x <= upper, x >= 0, by HiGHS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+INFINITY = float("inf")
+_NONE = np.array([], dtype=np.int32), np.array([], dtype=float)
+
+
+class Solver:
+    """Rows first, then columns; solved anew as often as wanted, each time from the last optimum."""
+
+    def __init__(self) -> None:
+        self._model = _silent_model()
+
+    def row(self, lower: float = -INFINITY, upper: float = INFINITY) -> int:
+        """Its number."""
+        self._model.addRow(lower, upper, 0, *_NONE)
+        return int(self._model.getNumRow()) - 1
+
+    def column(self, cost: float, entries: Mapping[int, float]) -> None:
+        """A variable of at least 0 with its entries by row."""
+        rows = np.array([*entries], dtype=np.int32)
+        self._model.addCol(cost, 0.0, INFINITY, len(rows), rows, np.array([*entries.values()], dtype=float))
+
+    def solve(self) -> None:
+        self._model.run()
+
+    @property
+    def objective(self) -> float:
+        return float(self._model.getInfo().objective_function_value)
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Of the columns."""
+        return np.array(self._model.getSolution().col_value)
+
+    @property
+    def duals(self) -> NDArray[np.float64]:
+        """Of the rows."""
+        return np.array(self._model.getSolution().row_dual)
+
+
+def _silent_model() -> Any:
+    """HiGHS prints its name when callbacks are enabled, which its constructor does, unless it is silent by then."""
+    from highspy import Highs
+
+    class Silent(Highs):
+        def enableCallbacks(self) -> None:
+            self.silent()
+            super().enableCallbacks()  # type: ignore[no-untyped-call]
+
+    return Silent()  # type: ignore[no-untyped-call]
