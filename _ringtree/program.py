@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from _ringtree.names import ALGORITHMS, KINDS, lookup
 from _ringtree.native import array, check, ffi, lib, new_error
+
+
+def equal_parts(count: int, ranks: int) -> tuple[int, ...]:
+    """Whole elements for each rank, larger parts first."""
+    small, larger = divmod(count, ranks)
+    return tuple(small + (rank < larger) for rank in range(ranks))
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,11 @@ class Collective:
         arrays = [array("int64_t", list(a) if a else None) for a in (self.counts, self.displs, self.recv_displs)]
         number = lookup(KINDS, self.kind, "collective")
         return ffi.new("rt_collective *", [number, self.ranks, self.root, self.count, *arrays]), arrays
+
+    def parts(self) -> list[tuple[int, int]]:
+        """Offset and length of each rank's part of what is gathered or scattered; as rt_collective_part."""
+        lengths = self.counts or equal_parts(self.count, self.ranks)
+        return list(zip(self.displs or accumulate(lengths, initial=0), lengths, strict=False))
 
     def extents(self, rank: int) -> tuple[int, int]:
         """Elements that `rank` needs in its input and in its output buffer."""

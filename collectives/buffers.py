@@ -16,6 +16,7 @@ from typing import Any
 from _ringtree.errors import InputError
 from _ringtree.names import dtype_size
 from _ringtree.native import ffi
+from _ringtree.program import equal_parts
 
 from .datatypes import datatype_name, is_type, numpy_name
 
@@ -82,8 +83,7 @@ def evenly(buffer: Buffer, ranks: int) -> Buffer:
     """With counts: where the caller gave none, all of the memory in equal parts, larger ones first."""
     if buffer.counts is not None:
         return buffer
-    small, larger = divmod(buffer.length, ranks)
-    return replace(buffer, counts=tuple(small + (rank < larger) for rank in range(ranks)))
+    return replace(buffer, counts=equal_parts(buffer.length, ranks))
 
 
 def copied(buffer: Buffer) -> Buffer:

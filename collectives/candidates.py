@@ -21,7 +21,8 @@ PACE = 2
 DEPTH = 2
 # A candidate with more transfers than this is left out while a lighter one remains.
 MOST_TRANSFERS = 2_000_000
-# The choice among all leaves forests out beyond this many ranks: packing them takes seconds there.
+# The choice among all leaves forests out beyond this many ranks, where packing them takes seconds, and for parts that
+# differ, which are packed anew for each set of counts.
 MOST_FOREST_RANKS = 16
 
 
@@ -69,12 +70,13 @@ def _of_algorithm(planner: Planner, collective: Collective, name: str, asked: Sp
 
 def _may_pack(planner: Planner, collective: Collective, asked: Specification) -> bool:
     """Asked for by name, a forest that cannot be is an error; among others, one candidate less."""
-    if collective.ranks < 2 or collective.counts is not None:
+    if collective.ranks < 2:
         return False
-    if asked.name == "auto" and (planner.topology is None or collective.ranks > MOST_FOREST_RANKS):
+    quickly = planner.topology is not None and collective.ranks <= MOST_FOREST_RANKS and collective.counts is None
+    if asked.name == "auto" and not quickly:
         return False
     try:
-        planner.shares(collective.kind, collective.root)
+        planner.shares(collective)
     except NoRouteError:
         if asked.name != "auto":
             raise
@@ -120,7 +122,7 @@ def _other(planner: Planner, collective: Collective, name: str, chunks: int, pac
 
 
 def _forest(planner: Planner, collective: Collective, name: str, chunks: int, pace: int, depth: int) -> Candidate:
-    trees = forest(collective, planner.shares(collective.kind, collective.root))
+    trees = forest(collective, planner.shares(collective))
     specification = Specification(name, (("chunks", chunks), ("pace", pace), ("depth", depth)))
     recipe = Recipe(name, chunks, pace, depth, forest=trees)
     return Candidate(specification, recipe, 2 * collective.ranks * len(trees) * chunks)

@@ -30,12 +30,15 @@ class Share:
     weight: float
 
 
-def packed(topology: Topology, placement: Sequence[int], kind: str, root: int) -> Packing:
-    """The best packing for the collective over the board's routes. Raises NoRouteError."""
+def packed(
+    topology: Topology, placement: Sequence[int], kind: str, root: int = 0, counts: Sequence[int] | None = None
+) -> Packing:
+    """The best packing over the board's routes; `counts` of parts that differ. Raises NoRouteError."""
     from topology.hops import RoutedHops
     from topology.packing import demands, pack
 
-    return pack(RoutedHops(topology, placement), demands(kind, len(placement), root))
+    weights = [count / sum(counts) for count in counts] if counts and any(counts) else None
+    return pack(RoutedHops(topology, placement), demands(kind, len(placement), root, weights))
 
 
 def shares(packing: Packing, kind: str) -> tuple[Share, ...]:
@@ -73,19 +76,9 @@ def forest(collective: Collective, found: Sequence[Share]) -> tuple[Tree, ...]:
     if collective.kind not in ("all_gather", "reduce_scatter"):
         return tuple(_split(found, 0, collective.count))
     trees: list[Tree] = []
-    for rank, (offset, length) in enumerate(_parts(collective)):
+    for rank, (offset, length) in enumerate(collective.parts()):
         trees += _split([share for share in found if share.root == rank], offset, length)
     return tuple(trees)
-
-
-def _parts(collective: Collective) -> Iterator[tuple[int, int]]:
-    """Offset and length of each rank's part; larger parts first, as everywhere."""
-    whole, more = divmod(collective.count, collective.ranks)
-    offset = 0
-    for rank in range(collective.ranks):
-        length = whole + (rank < more)
-        yield offset, length
-        offset += length
 
 
 def _split(found: Sequence[Share], offset: int, length: int) -> Iterator[Tree]:

@@ -58,7 +58,7 @@ class Planner:
     _choices: dict[tuple[object, ...], str] = field(default_factory=dict, compare=False)
     _rings: list[tuple[int, ...]] = field(default_factory=list, compare=False)
     _trees: list[Orders | None] = field(default_factory=list, compare=False)
-    _shares: dict[tuple[str, int], tuple[Share, ...]] = field(default_factory=dict, compare=False)
+    _shares: dict[tuple[object, ...], tuple[Share, ...]] = field(default_factory=dict, compare=False)
 
     def plan(self, collective: Collective, dtype: str, op: str, algorithm: Specification) -> Plan:
         """The fastest way for this collective."""
@@ -93,11 +93,13 @@ class Planner:
             self._trees.append(lay_trees(self.topology, self.placement))
         return self._trees[0]
 
-    def shares(self, kind: str, root: int) -> tuple[Share, ...]:
+    def shares(self, collective: Collective) -> tuple[Share, ...]:
         """The best packing of trees for the collective on this board, found once. Raises NoRouteError."""
         if self.topology is None:
             raise UnsupportedError("algorithm: forest needs a board")
-        key = (kind, root if kind in ("broadcast", "reduce") else 0)
+        kind = collective.kind
+        root = collective.root if kind in ("broadcast", "reduce") else 0
+        key = (kind, root, collective.counts)
         if key not in self._shares:
             self._shares[key] = shares(packed(self.topology, self.placement, *key), kind)
         return self._shares[key]

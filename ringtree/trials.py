@@ -11,6 +11,7 @@ from typing import Any
 
 from mpi4py import MPI
 
+from _ringtree.program import equal_parts
 from collectives import Communicator, DataType, Op
 from ringtree import exact
 from ringtree.rows import Request
@@ -58,8 +59,7 @@ class Setting:
 
     def parts(self, count: int) -> list[int]:
         """Elements of each rank's part."""
-        small, larger = divmod(count, self.request.ranks)
-        return [small + (rank < larger) for rank in range(self.request.ranks)]
+        return list(equal_parts(count, self.request.ranks))
 
 
 def setting(comm: Communicator, request: Request) -> Setting:

@@ -15,6 +15,7 @@ import time
 from typing import Any
 
 import topology
+from _ringtree.core import Collective
 from _ringtree.errors import Error
 from _ringtree.units import parse_time_us
 from collectives import plan
@@ -32,7 +33,7 @@ def measure(board: Topology, kind: str) -> dict[str, Any]:
     limit = bound(board, kind)
     assert limit is not None
     begin = time.perf_counter()
-    trees = Planner(board, board.devices).shares(kind, 0)
+    trees = Planner(board, board.devices).shares(Collective(kind, len(board.devices), 1))
     seconds = time.perf_counter() - begin
     row: dict[str, Any] = {"topology": board.name, "ranks": len(board.devices), "collective": kind}
     row |= {"bound_GBps": limit.rate_GBps, "trees": len(trees), "seconds": seconds}

@@ -24,6 +24,7 @@ COLLECTIVES = {
     "rabenseifner": ("all_reduce", "reduce_scatter", "all_gather"),
     "pairwise": ("all_to_all",),
     "two_level": TREES,
+    "forest": TREES[:-1],
     "auto": ALL,
 }
 # These halve the ranks again and again where no rank may be left over.
@@ -37,6 +38,7 @@ VARIANTS = {
     "tree": ("tree", "tree:chunks=7:pace=1:depth=1"),
     "star": ("star:chunks=3:pace=0",),
     "two_shot": ("two_shot", "two_shot:chunks=4:pace=3"),
+    "forest": ("forest", "forest:chunks=3:pace=1:depth=1"),
 }
 SPECIFICATIONS = [text for name in COLLECTIVES for text in VARIANTS.get(name, (name,))]
 
@@ -60,6 +62,8 @@ def test_every_collective_is_right(text: str, emulated: bool) -> None:
     name = text.partition(":")[0]
     if name == "two_level" and (RANKS == 1 or not emulated):
         pytest.skip("two levels need two boards")
+    if name == "forest" and (RANKS == 1 or not emulated):
+        pytest.skip("forests grow on the links of a board")
     comm = ringtree.Communicator(MPI.COMM_WORLD, algorithm=text, **(board_for(name) if emulated else {}))
     for kind, calls in CALLS.items():
         if not runs(name, kind):

@@ -27,7 +27,7 @@ def part(collective: Collective, rank: int) -> range:
 @given(kind=st.sampled_from(KINDS), count=st.integers(0, 5000), root=st.integers(0, 7), chunks=st.integers(1, 9))
 def test_each_element_has_one_share_and_the_program_is_right(kind: str, count: int, root: int, chunks: int) -> None:
     collective = Collective(kind, 8, count, root)
-    trees = forest(collective, Planner(PPU, PPU.devices).shares(kind, root))
+    trees = forest(collective, Planner(PPU, PPU.devices).shares(collective))
     covered = sorted(element for tree in trees for element in range(tree.offset, tree.offset + tree.length))
     assert covered == list(range(count))
     for tree in trees:
@@ -36,6 +36,15 @@ def test_each_element_has_one_share_and_the_program_is_right(kind: str, count: i
         if kind in ("all_gather", "reduce_scatter"):
             assert set(range(tree.offset, tree.offset + tree.length)) <= set(part(collective, tree.root))
     verify(Program.build(collective, Recipe("forest", chunks, 2, 2, forest=trees)))
+
+
+@settings(deadline=None, max_examples=15)
+@given(kind=st.sampled_from(["all_gather", "reduce_scatter"]), counts=st.tuples(*[st.integers(0, 300)] * 8))
+def test_parts_that_differ(kind: str, counts: tuple[int, ...]) -> None:
+    collective = Collective(kind, 8, sum(counts), counts=counts)
+    trees = forest(collective, Planner(PPU, PPU.devices).shares(collective))
+    assert [sum(tree.length for tree in trees if tree.root == rank) for rank in range(8)] == list(counts)
+    verify(Program.build(collective, Recipe("forest", 3, 2, 2, forest=trees)))
 
 
 @pytest.mark.parametrize("board", ["ppu-8", "dgx1v", "mi300x-8", "unequal-8-4", "n300", "pcie-8"])
@@ -69,4 +78,4 @@ def test_where_no_forest_grows() -> None:
     with pytest.raises(UnsupportedError, match="all_to_all"):
         plan(PPU, "all_to_all", 1024, algorithm="forest")
     with pytest.raises(UnsupportedError, match="needs a board"):
-        Planner(None, tuple(range(4))).shares("all_reduce", 0)
+        Planner(None, tuple(range(4))).shares(Collective("all_reduce", 4, 8))

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from itertools import combinations
-from pathlib import Path
 
 import pytest
+from graphs import PUBLISHED, both_ways, graph
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from topology import Topology, load, loads
+from topology import Topology, load
 from topology.bounds import bound
 
-GRAPHS = Path(__file__).parents[3] / "shared" / "data" / "graphs"
 ROOTED_PARTS = ("gather", "scatter")
-
-
-def graph(chips: int, wires: dict[tuple[int, int], int], switches: int = 0) -> Topology:
-    nodes = [{"id": i, "kind": "accel" if i < chips else "switch"} for i in range(chips + switches)]
-    links = [{"src": src, "dst": dst, "bw": bw, "lat": 1} for (src, dst), bw in wires.items()]
-    return loads(json.dumps({"nodes": nodes, "links": links}), "graph")
-
-
-def both_ways(wires: dict[tuple[int, int], int]) -> dict[tuple[int, int], int]:
-    return wires | {(b, a): bw for (a, b), bw in wires.items()}
 
 
 def rate(board: Topology, kind: str, root: int = 0) -> float:
@@ -102,7 +90,7 @@ def test_what_has_no_bound() -> None:
         bound(board, "sort")
 
 
-@pytest.mark.skipif(not GRAPHS.is_dir(), reason="the published graphs are not here")
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published graphs are not here")
 def test_published_all_to_all() -> None:
     """TACCL's figure for NDv2, 2 x 8: 64 parts over one link of 12.5 GB/s each way."""
-    assert rate(load(str(GRAPHS / "ndv2_2x8_teccl.json")), "all_to_all") == pytest.approx(12.5 / 4)
+    assert rate(load(str(PUBLISHED / "ndv2_2x8_teccl.json")), "all_to_all") == pytest.approx(12.5 / 4)

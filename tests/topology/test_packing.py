@@ -6,10 +6,10 @@ import json
 from collections import Counter
 from fractions import Fraction
 from itertools import combinations, product
-from pathlib import Path
 
 import highspy
 import pytest
+from graphs import PUBLISHED, Wires, both_ways, graph
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -18,26 +18,13 @@ from topology import Topology, load, loads
 from topology.hops import FreeHops, RoutedHops
 from topology.packing import Packing, demands, pack
 
-GRAPHS = Path(__file__).parents[3] / "shared" / "data" / "graphs"
-Edges = dict[tuple[int, int], int]
-
-
-def graph(chips: int, edges: Edges, switches: int = 0) -> Topology:
-    nodes = [{"id": i, "kind": "accel" if i < chips else "switch"} for i in range(chips + switches)]
-    links = [{"src": src, "dst": dst, "bw": bw, "lat": 1} for (src, dst), bw in edges.items()]
-    return loads(json.dumps({"nodes": nodes, "links": links}), "graph")
-
-
-def both_ways(edges: Edges) -> Edges:
-    return edges | {(b, a): bw for (a, b), bw in edges.items()}
-
 
 def packed(board: Topology, kind: str, hops: type[RoutedHops] | type[FreeHops] = RoutedHops) -> Packing:
     return pack(hops(board, board.devices), demands(kind, len(board.devices)))
 
 
 @st.composite
-def edges(draw: st.DrawFn, most: int) -> tuple[int, Edges]:
+def edges(draw: st.DrawFn, most: int) -> tuple[int, Wires]:
     n = draw(st.integers(2, most))
     pairs = [(a, b) for a in range(n) for b in range(n) if a != b]
     return n, {pair: bw for pair in pairs if (bw := draw(st.integers(-4, 9))) > 0}
@@ -63,7 +50,7 @@ def check_trees(board: Topology, packing: Packing) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(found=edges(6))
-def test_all_gather_is_what_the_narrowest_cut_allows(found: tuple[int, Edges]) -> None:
+def test_all_gather_is_what_the_narrowest_cut_allows(found: tuple[int, Wires]) -> None:
     """T >= (M/n) max |S| / capacity out of S, and Edmonds' trees reach it."""
     n, wires = found
     cuts = [set(s) for size in range(1, n) for s in combinations(range(n), size)]
@@ -77,8 +64,8 @@ def test_all_gather_is_what_the_narrowest_cut_allows(found: tuple[int, Edges]) -
     check_trees(board, packing)
 
 
-def all_trees(n: int, root: int, wires: Edges) -> list[list[tuple[int, int]]]:
-    """Edges of every spanning tree away from the root."""
+def all_trees(n: int, root: int, wires: Wires) -> list[list[tuple[int, int]]]:
+    """Wires of every spanning tree away from the root."""
     sources = [[a for a in range(n) if (a, v) in wires] if v != root else [-1] for v in range(n)]
     trees = []
     for parents in product(*sources):
@@ -90,7 +77,7 @@ def all_trees(n: int, root: int, wires: Edges) -> list[list[tuple[int, int]]]:
     return trees
 
 
-def joint_optimum(n: int, wires: Edges) -> float:
+def joint_optimum(n: int, wires: Wires) -> float:
     """The linear program with every tree in it."""
     model = highspy.Highs()
     model.silent()
@@ -114,7 +101,7 @@ def joint_optimum(n: int, wires: Edges) -> float:
 
 @settings(deadline=None, max_examples=25)
 @given(found=edges(4))
-def test_all_reduce_is_the_best_mix_of_all_trees(found: tuple[int, Edges]) -> None:
+def test_all_reduce_is_the_best_mix_of_all_trees(found: tuple[int, Wires]) -> None:
     n, wires = found
     assume(all(all_trees(n, root, wires) for root in range(n)))
     board = graph(n, wires)
@@ -175,10 +162,10 @@ def test_ranks_that_cannot_be_reached() -> None:
         pack(RoutedHops(line, [0, 2]), demands("all_gather", 2))
 
 
-@pytest.mark.skipif(not GRAPHS.is_dir(), reason="the published graphs are not here")
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published graphs are not here")
 @pytest.mark.parametrize("name", ["dgx1v", "box8_box4_switch", "mi250_1x16", "mesh2d_4x4", "h100_2x8", "torus_4x4"])
 def test_published_optima(name: str) -> None:
-    path = GRAPHS / f"{name}.json"
+    path = PUBLISHED / f"{name}.json"
     expected = json.loads(path.read_text(encoding="utf-8"))["expected"]
     board = load(str(path))
     for kind, key in [("all_reduce", "ar_joint_lp"), ("all_gather", "ag"), ("reduce_scatter", "rs")]:
