@@ -130,7 +130,8 @@ static bool remember(rt_simulation *sim, rt_flow *flow) {
     uint32_t mask = flow->ended_mask;
     if (flow->step > mask && flow->ended_us[flow->step & mask] > sim->now_us) {
         uint32_t larger = 2 * mask + 1;
-        double *moved = malloc(((size_t)larger + 1) * sizeof *moved);
+        /* Zero for the steps that were overwritten: they ended before the last event. */
+        double *moved = calloc((size_t)larger + 1, sizeof *moved);
         if (!moved) {
             return stop(sim, flow, RT_ERR_NO_MEMORY, "no memory for the ends of its steps");
         }
