@@ -2,7 +2,7 @@
 
 from _ringtree.names import ALGORITHMS, DTYPES, KINDS, OPS, REDUCING, dtype_size, require_op
 from _ringtree.program import Collective, Program, Recipe, Tree, Verdict, find_cycles, supports, verify
-from _ringtree.simulator import Board, Job, Record, Simulation, simulate
+from _ringtree.simulator import Board, Job, Record, Simulation, price, simulate
 
 __all__ = [
     "ALGORITHMS",
@@ -21,6 +21,7 @@ __all__ = [
     "Verdict",
     "dtype_size",
     "find_cycles",
+    "price",
     "require_op",
     "simulate",
     "supports",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -120,6 +121,24 @@ def simulate(
 
     Raises NoRouteError, VerificationError (deadlock). The observer gets every transfer on every element, in batches.
     """
+    found = _simulate(board, jobs, events, observer, math.inf)
+    assert found is not None, "nothing is later than infinity"
+    return found
+
+
+def price(board: Board, job: Job, until_us: float = math.inf) -> float:
+    """When the last rank of the job finishes, us; inf where anything would still happen after `until_us`."""
+    found = _simulate(board, [job], (), None, until_us)
+    return math.inf if found is None else max(found.finish_us[0], default=0.0)
+
+
+def _simulate(
+    board: Board,
+    jobs: Sequence[Job],
+    events: Sequence[tuple[float, int, float]],
+    observer: Observer | None,
+    until_us: float,
+) -> Simulation | None:
     keep: list[Any] = []
     c_jobs = ffi.new("rt_job[]", len(jobs))
     for c_job, job in zip(c_jobs, jobs, strict=True):
@@ -131,13 +150,14 @@ def simulate(
         c_job.program, c_job.element_bytes = job.program.handle, job.element_bytes
         c_job.placement, c_job.start_us, c_job.finish_us = arrays
     watch = _Watch(observer) if observer else None
-    context = ffi.new_handle(watch) if watch else ffi.NULL
-    function = lib.rt_python_observer if watch else ffi.NULL
+    seen = (lib.rt_python_observer, ffi.new_handle(watch)) if watch else (ffi.NULL, ffi.NULL)
     stats, error = ffi.new("rt_sim_stats *"), new_error()
     c_events = array("rt_link_event", [list(event) for event in events])
-    status = lib.rt_simulate(board.handle, c_jobs, len(jobs), c_events, len(events), function, context, stats, error)
+    args = (board.handle, c_jobs, len(jobs), c_events, len(events), until_us, *seen, stats, error)
+    status = lib.rt_simulate(*args)
     if watch and watch.problem:
         raise watch.problem
-    check(status, error)
+    if check(status, error) == lib.RT_PENDING:
+        return None
     finish = [list(arrays[2]) for arrays in keep]
     return Simulation(finish, int(stats.transfers), int(stats.link_events), int(stats.steps))

@@ -38,7 +38,8 @@ def packed(
     from topology.packing import demands, pack
 
     weights = [count / sum(counts) for count in counts] if counts and any(counts) else None
-    return pack(RoutedHops(topology, placement), demands(kind, len(placement), root, weights))
+    hops = RoutedHops(topology, placement)
+    return pack(hops, demands(kind, len(placement), root, weights, hops.mirrored))
 
 
 def shares(packing: Packing, kind: str) -> tuple[Share, ...]:

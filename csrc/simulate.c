@@ -113,6 +113,9 @@ static int run(rt_simulation *sim) {
     rt_event event;
     rt_flow_run_ready(sim);
     while (sim->status == RT_OK && rt_events_pop(&sim->events, &event)) {
+        if (event.us > sim->until_us) {
+            return RT_PENDING;
+        }
         sim->now_us = event.us;
         rt_traffic_pass(sim, &event);
         rt_flow_run_ready(sim);
@@ -139,9 +142,15 @@ static double last_finish(const rt_simulation *sim) {
 }
 
 int rt_simulate(const rt_board *board, const rt_job *jobs, int32_t n_jobs, const rt_link_event *events,
-                int64_t n_events, rt_observer observer, void *context, rt_sim_stats *stats, rt_error *error) {
-    rt_simulation sim = {
-        .board = board, .jobs = jobs, .n_jobs = n_jobs, .observer = observer, .context = context, .error = error};
+                int64_t n_events, double until_us, rt_observer observer, void *context, rt_sim_stats *stats,
+                rt_error *error) {
+    rt_simulation sim = {.board = board,
+                         .jobs = jobs,
+                         .n_jobs = n_jobs,
+                         .until_us = until_us,
+                         .observer = observer,
+                         .context = context,
+                         .error = error};
     int status = RT_OK;
     for (int32_t j = 0; j < n_jobs && status == RT_OK; j++) {
         status = check_job(&jobs[j], j, error);

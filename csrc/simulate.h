@@ -64,8 +64,11 @@ typedef struct rt_sim_stats {
     double finish_us; /* of the last rank of all jobs */
 } rt_sim_stats;
 
+/* RT_PENDING where something would still happen after until_us (INFINITY: see it through); the rest is then undefined.
+ */
 int rt_simulate(const rt_board *board, const rt_job *jobs, int32_t n_jobs, const rt_link_event *events,
-                int64_t n_events, rt_observer observer, void *context, rt_sim_stats *stats, rt_error *error);
+                int64_t n_events, double until_us, rt_observer observer, void *context, rt_sim_stats *stats,
+                rt_error *error);
 /* cffi: end */
 
 #endif

@@ -64,6 +64,7 @@ typedef struct rt_simulation {
     int32_t n_jobs;
     rt_events events;
     double now_us; /* of the last event */
+    double until_us;
 
     rt_flow *flows;
     int32_t n_flows;

@@ -41,7 +41,8 @@ def bound(topology: Topology, kind: str, placement: Sequence[int] | None = None,
     if kind == "barrier" or len(nodes) < 2:
         return None
     if kind in TREES:
-        packing = pack(FreeHops(topology, nodes), demands(kind, len(nodes), root))
+        hops = FreeHops(topology, nodes)
+        packing = pack(hops, demands(kind, len(nodes), root, mirrored=hops.mirrored))
         least = BINDS * max(packing.prices)
         return Bound(packing.bound_GBps, tuple(i for i, price in enumerate(packing.prices) if price > least))
     return Bound(concurrent_rate(topology, nodes, _parts(kind, nodes, root)), ())

@@ -26,6 +26,7 @@ class Hops(Protocol):
 
     ranks: int
     capacities_GBps: Floats
+    mirrored: bool  # what a hop takes, the hop back takes in the other direction, and as much of it is there
 
     def costs(self, prices: Floats) -> Floats:
         """What a byte per second costs from each rank to each other one; inf where there is no hop."""
@@ -44,6 +45,11 @@ class _Elements:
         for index, limit in enumerate(topology.limits, start=len(topology.links)):
             for link in limit.links:
                 self.limits[link].append(index)
+        self.back = [topology.link_index.get((link.dst, link.src), -1) for link in topology.links]
+        self.mirrored = not topology.limits and all(
+            back >= 0 and self.capacities_GBps[link] == self.capacities_GBps[back]
+            for link, back in enumerate(self.back)
+        )
 
     def of(self, path: Sequence[int]) -> tuple[int, ...]:
         return tuple(element for link in path for element in (link, *self.limits[link]))
@@ -62,6 +68,10 @@ class RoutedHops:
                 path = _route(topology, src, dst) if i != j else None
                 if path:
                     self._elements[i, j] = elements.of(path)
+        self.mirrored = elements.mirrored and all(
+            self._elements.get((j, i)) == tuple(elements.back[link] for link in reversed(taken))
+            for (i, j), taken in self._elements.items()
+        )
         uses = [(i, j, element) for (i, j), taken in self._elements.items() for element in taken]
         self._src, self._dst, self._element = np.array(uses, dtype=int).reshape(-1, 3).T
 
@@ -95,6 +105,7 @@ class FreeHops:
         self._between = [node.id for node in topology.nodes if node.kind != "device"]
         self.ranks = len(placement)
         self.capacities_GBps = self._parts.capacities_GBps
+        self.mirrored = self._parts.mirrored
 
     def costs(self, prices: Floats) -> Floats:
         """Floyd and Warshall, through nodes that are no chips alone."""

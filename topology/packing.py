@@ -13,27 +13,28 @@ is an arborescence. The prices prove the bound: no rate exceeds
 
     (sum of capacity x price) / (cheapest group's sum of weight x cost of its cheapest tree)
 
-whatever the trees (weak duality), so a packing that reaches it is the best. Prices between the last ones and the best
-so far keep the search from swinging (Wentges 1997).
+whatever the trees (weak duality), so a packing that reaches it is the best.
+
+A tree of many hops fills late. So the search (treesearch.py) climbs a ladder: trees of as few hops as there can be, then
+of one more, and so on until the rate meets the bound. On boards of boxes and switches two hops are enough.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+from .hops import Hops
+from .master import Demand, Way
 
-from _ringtree.errors import NoRouteError
-from _ringtree.trees import arborescences
+if TYPE_CHECKING:
+    from .treesearch import Rung
 
-from .hops import Floats, Hops
-from .master import Demand, Master
-
-GAP = 1e-9
-MOST_ROUNDS = 1000
-SMOOTHING = 0.5
+# Rates that differ by less are the same.
+EQUAL = 1e-7
+# A packing of more hops than need be is of use where it takes less than this part of what the other one takes.
+LIGHTER = 0.99
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class PackedTree:
 
 @dataclass(frozen=True)
 class Packing:
-    """Trees that together reach `rate_GBps`; `bound_GBps` is what no trees can exceed, proved by the prices.
+    """Trees of at most `hops` that together reach `rate_GBps`; no trees of any kind exceed `bound_GBps`, by the prices.
 
     `prices` are those of the elements (links, then limits): what the bound would gain for each GB/s more.
     """
@@ -57,98 +58,61 @@ class Packing:
     bound_GBps: float
     trees: tuple[PackedTree, ...]
     prices: tuple[float, ...]
+    hops: int
 
 
-def demands(kind: str, ranks: int, root: int = 0, weights: Sequence[float] | None = None) -> list[Demand]:
-    """What a collective asks for. `weights`: shares of the data by rank, which sum to 1, for parts that are unequal."""
+def demands(
+    kind: str, ranks: int, root: int = 0, weights: Sequence[float] | None = None, mirrored: bool = False
+) -> list[Demand]:
+    """What a collective asks for. `weights`: shares of the data by rank, which sum to 1, for parts that are unequal.
+
+    `mirrored`: what a hop takes, the hop back takes too. Then an all-reduce loses nothing if every tree up is a tree
+    down turned round: of a packing and its mirror image half each is as fast, and pairs up so.
+    """
     parts = [1 / ranks] * ranks if weights is None else weights
     if kind == "all_reduce":
-        return [Demand(r, up, 1.0, r) for r in range(ranks) for up in (False, True)]
+        ways = (Way.BOTH,) if mirrored else (Way.DOWN, Way.UP)
+        return [Demand(r, way, 1.0, r) for r in range(ranks) for way in ways]
     if kind in ("all_gather", "reduce_scatter"):
-        return [Demand(r, kind == "reduce_scatter", w, 0) for r, w in enumerate(parts) if w > 0]
+        way = Way.UP if kind == "reduce_scatter" else Way.DOWN
+        return [Demand(r, way, w, 0) for r, w in enumerate(parts) if w > 0]
     if kind in ("broadcast", "reduce"):
-        return [Demand(root, kind == "reduce", 1.0, 0)]
+        return [Demand(root, Way.UP if kind == "reduce" else Way.DOWN, 1.0, 0)]
     raise ValueError(f"no trees do {kind}")
 
 
 def pack(hops: Hops, wanted: Sequence[Demand]) -> Packing:
-    """The best packing. NoRouteError where a root does not reach every rank, or is not reached."""
-    scale = float(hops.capacities_GBps.max())
-    search = _Search(hops, wanted, hops.capacities_GBps / scale)
-    search.run()
-    trees = [
-        PackedTree(wanted[demand].root, wanted[demand].up, parents, float(rate) * scale)
-        for (demand, parents), rate in zip(search.trees, search.master.rates(), strict=True)
-        if rate > GAP
-    ]
-    return Packing(search.rate * scale, search.bound * scale, tuple(trees), tuple(search.best_prices.tolist()))
+    """The best packing, of the fewest hops. NoRouteError where a root does not reach every rank, or is not reached."""
+    return ladder(hops, wanted, lighter=False)[-1]
 
 
-class _Search:
-    """Column generation; capacities and rates are in units of the widest element."""
+def ladder(hops: Hops, wanted: Sequence[Demand], lighter: bool = True) -> tuple[Packing, ...]:
+    """The best packings of few hops, then of more, each faster than the one before; the last one meets the bound.
 
-    def __init__(self, hops: Hops, wanted: Sequence[Demand], capacities: Floats) -> None:
-        self.hops = hops
-        self.wanted = wanted
-        self.capacities = capacities
-        self.master = Master(capacities, wanted)
-        self.trees: list[tuple[int, tuple[int, ...]]] = []
-        self._known: set[tuple[int, tuple[int, ...], frozenset[tuple[int, int]]]] = set()
-        self.rate = 0.0
-        self.bound = float("inf")
-        self.best_prices = 1 / capacities
+    All but the last are found by local search: there may be faster ones of as many hops. Of those of one rate it takes
+    one that loads the board least; behind the last one comes, if `lighter`, one of another hop that loads it less.
+    Raises NoRouteError.
+    """
+    from .treesearch import TreeSearch
 
-    def run(self) -> None:
-        prices, worth, smoothing = 1 / self.capacities, np.full(len(self.wanted), np.inf), 0.0
-        for _ in range(MOST_ROUNDS):
-            mixed = smoothing * self.best_prices + (1 - smoothing) * prices
-            found = self._cheapest(mixed)
-            if self.rate >= self.bound * (1 - GAP):
-                return
-            if self._add(found, prices, worth):
-                self.rate, prices, worth = self.master.solve()
-                self.best_prices *= (prices @ self.capacities) / (self.best_prices @ self.capacities)
-                smoothing = SMOOTHING
-            elif smoothing:
-                smoothing = 0.0
-            else:
-                return
+    search = TreeSearch(hops, wanted)
+    rungs: list[Rung] = []
+    for rung in search.climb():
+        if not rungs or rung.rate > rungs[-1].rate * (1 + EQUAL):
+            rungs.append(search.lighten(rung.hops) if lighter else rung)
+    if lighter and rungs[-1].hops < hops.ranks - 1:
+        rung = search.lighten(rungs[-1].hops + 1)
+        rungs += [rung] if rung.load < rungs[-1].load * LIGHTER else []
+    bound, prices = search.bound * search.scale, tuple(search.best_prices.tolist())
+    return tuple(
+        Packing(rung.rate * search.scale, bound, _packed(wanted, rung, search.scale), prices, rung.hops)
+        for rung in rungs
+    )
 
-    def _cheapest(self, prices: Floats) -> list[tuple[int, ...]]:
-        """The cheapest tree of each demand, and the bound that these prices prove."""
-        costs = self.hops.costs(prices)
-        trees: list[tuple[int, ...]] = [()] * len(self.wanted)
-        groups: Counter[int] = Counter()
-        for up in (False, True):
-            which = [i for i, demand in enumerate(self.wanted) if demand.up == up]
-            parents, totals = arborescences(costs.T if up else costs, [self.wanted[i].root for i in which])
-            for i, tree, total in zip(which, parents, totals, strict=True):
-                if not np.isfinite(total):
-                    raise NoRouteError(f"no tree joins rank {self.wanted[i].root} with all others")
-                trees[i] = tuple(tree.tolist())
-                groups[self.wanted[i].group] += self.wanted[i].weight * total
-        dearest = min(groups.values())
-        if dearest > 0 and (bound := float(prices @ self.capacities / dearest)) < self.bound:
-            self.bound, self.best_prices = bound, prices / dearest
-        return trees
 
-    def _add(self, found: Sequence[tuple[int, ...]], prices: Floats, worth: Floats) -> int:
-        """Give the master the trees that pay at its own prices; how many."""
-        added = 0
-        for demand, parents in enumerate(found):
-            uses = self._uses(parents, self.wanted[demand].up)
-            paid = sum(prices[element] * times for element, times in uses.items())
-            column = (demand, parents, frozenset(uses.items()))
-            if paid < worth[demand] - GAP and column not in self._known:
-                self._known.add(column)
-                self.trees.append((demand, parents))
-                self.master.add(demand, uses)
-                added += 1
-        return added
-
-    def _uses(self, parents: Sequence[int], up: bool) -> Counter[int]:
-        uses: Counter[int] = Counter()
-        for child, parent in enumerate(parents):
-            if parent >= 0:
-                uses.update(self.hops.elements(child, parent) if up else self.hops.elements(parent, child))
-        return uses
+def _packed(wanted: Sequence[Demand], rung: Rung, scale: float) -> tuple[PackedTree, ...]:
+    return tuple(
+        PackedTree(wanted[demand].root, up, parents, rate * scale)
+        for demand, parents, rate in rung.trees
+        for up in wanted[demand].way.value
+    )

@@ -31,6 +31,12 @@ class Solver:
         rows = np.array([*entries], dtype=np.int32)
         self._model.addCol(cost, 0.0, INFINITY, len(rows), rows, np.array([*entries.values()], dtype=float))
 
+    def set_cost(self, column: int, cost: float) -> None:
+        self._model.changeColCost(column, cost)
+
+    def set_bounds(self, row: int, lower: float = -INFINITY, upper: float = INFINITY) -> None:
+        self._model.changeRowBounds(row, lower, upper)
+
     def solve(self) -> None:
         self._model.run()
 

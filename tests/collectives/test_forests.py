@@ -60,7 +60,7 @@ def test_trees_up_and_down_are_joined_by_the_share_that_they_have_in_common() ->
     a, b, c, d, e = (-1, 0, 0), (-1, 0, 1), (-1, 2, 0), (-1, 0, 0), (-1, 0, 1)
     trees = [PackedTree(0, True, a, 3.0), PackedTree(0, True, b, 1.0)]
     trees += [PackedTree(0, False, c, 2.0), PackedTree(0, False, d, 1.0), PackedTree(0, False, e, 1.5)]
-    found = shares(Packing(4.0, 4.0, tuple(trees), ()), "all_reduce")
+    found = shares(Packing(4.0, 4.0, tuple(trees), (), 2), "all_reduce")
     assert found == (Share(0, a, c, 2.0), Share(0, a, e, 1.0), Share(0, b, e, 0.5), Share(0, b, d, 0.5))
 
 

@@ -271,7 +271,7 @@ def time_us(board: ffi.CData, program: ffi.CData, ranks: int, element_bytes: flo
     placement, finish = ffi.new("int32_t[]", list(range(ranks))), ffi.new("double[]", ranks)
     job = ffi.new("rt_job *", (program, placement, ffi.NULL, element_bytes, finish))
     stats, error = ffi.new("rt_sim_stats *"), ffi.new("rt_error *")
-    status = lib.rt_simulate(board, job, 1, ffi.NULL, 0, ffi.NULL, ffi.NULL, stats, error)
+    status = lib.rt_simulate(board, job, 1, ffi.NULL, 0, math.inf, ffi.NULL, ffi.NULL, stats, error)
     assert status == lib.RT_OK, ffi.string(error.text)
     return float(stats.finish_us)
 

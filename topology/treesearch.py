@@ -1,0 +1,170 @@
+"""The search for a packing (packing.py): trees come into a linear program by price, first those of few hops.
+
+Every round prices the links and limits by how scarce they are, finds a cheap tree for each demand, and solves the
+program with those that pay. Prices between the last ones and the ones before keep it from swinging (Wentges 1997).
+When no tree of so many hops pays any more, exact arborescences at the same prices prove a bound on all packings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from _ringtree.errors import NoRouteError
+from _ringtree.trees import arborescences, shallow_trees
+
+from .hops import Floats, Hops
+from .master import Demand, Master, Way
+
+GAP = 1e-9
+MOST_ROUNDS = 1000
+SMOOTHING = 0.5
+
+Parents = tuple[int, ...]
+
+
+class Rung(NamedTuple):
+    """The best found with trees of at most so many hops: its rate, and the trees (demand, parents, rate).
+
+    `load`: how busy the links and limits are, summed over all of them.
+    """
+
+    hops: int
+    rate: float
+    trees: list[tuple[int, Parents, float]]
+    load: float
+
+
+class TreeSearch:
+    """Column generation; capacities and rates are in units of the widest element, `scale` GB/s."""
+
+    def __init__(self, hops: Hops, wanted: Sequence[Demand]) -> None:
+        self.scale = float(hops.capacities_GBps.max())
+        self.bound = float("inf")
+        self.best_prices = np.zeros(0)
+        self._hops = hops
+        self._wanted = wanted
+        self._capacities = hops.capacities_GBps / self.scale
+        self._master = Master(self._capacities, wanted)
+        self._trees: list[tuple[int, Parents]] = []
+        self._known: set[tuple[int, Parents, frozenset[tuple[int, int]]]] = set()
+        self._rate = 0.0
+        self._loads = 1 / self._capacities
+        self._prices = self._loads
+        self._worth = np.full(len(wanted), np.inf)
+
+    def climb(self) -> Iterator[Rung]:
+        """The ladder, up to a packing that meets the bound. NoRouteError where no tree joins a root with all ranks."""
+        self._prove(self._prices)
+        for hops in range(1, self._hops.ranks):
+            if self._settle(hops):
+                yield self._rung(hops)
+                self._prove(self._prices)
+            if self._proved():
+                return
+        self._settle(None)
+        yield self._rung(self._hops.ranks - 1)
+
+    def lighten(self, hops: int) -> Rung:
+        """The same rate by trees of at most `hops` that take less of the board: they get in each other's way less."""
+        self._master.hold(self._rate * (1 - GAP), self._loads)
+        self._rate, self._prices, self._worth = self._master.solve()
+        self._settle(hops)
+        rung = self._rung(hops)
+        self._master.release()
+        self._rate, self._prices, self._worth = self._master.solve()
+        return rung
+
+    def _proved(self) -> bool:
+        return self._rate >= self.bound * (1 - GAP)
+
+    def _rung(self, hops: int) -> Rung:
+        rates = self._master.rates()
+        trees = [(d, parents, float(rate)) for (d, parents), rate in zip(self._trees, rates, strict=True) if rate > GAP]
+        return Rung(hops, self._rate, trees, self._master.load())
+
+    def _settle(self, hops: int | None) -> bool:
+        """Take in trees of at most `hops` (None: any) while they pay; False where a group has none at all."""
+        smooth, smoothing = self._prices, 0.0
+        for _ in range(MOST_ROUNDS):
+            mixed = smoothing * smooth + (1 - smoothing) * self._prices
+            found = self._shallow(mixed, hops) if hops else self._prove(mixed)
+            if found is None:
+                return False
+            if not hops and self._proved():
+                return True
+            if self._add(found):
+                self._rate, self._prices, self._worth = self._master.solve()
+                smooth = (mixed + self._prices) / 2
+                smooth *= (self._prices @ self._capacities) / (smooth @ self._capacities)
+                smoothing = SMOOTHING
+            elif smoothing:
+                smoothing = 0.0
+            else:
+                break
+        return True
+
+    def _shallow(self, prices: Floats, hops: int) -> list[Parents] | None:
+        """A cheap tree of at most `hops` for each demand, () where there is none; None where no group has all."""
+        costs = self._hops.costs(prices)
+        trees: list[Parents] = [()] * len(self._wanted)
+        for which, matrix in self._ways(costs):
+            parents, totals = shallow_trees(matrix, [self._wanted[i].root for i in which], hops)
+            for i, tree, total in zip(which, parents, totals, strict=True):
+                trees[i] = tuple(tree.tolist()) if np.isfinite(total) else ()
+        complete = {d.group: True for d in self._wanted}
+        for demand, tree in zip(self._wanted, trees, strict=True):
+            complete[demand.group] &= bool(tree)
+        return trees if any(complete.values()) else None
+
+    def _prove(self, prices: Floats) -> list[Parents]:
+        """The cheapest tree of each demand, and the bound that these prices prove."""
+        costs = self._hops.costs(prices)
+        trees: list[Parents] = [()] * len(self._wanted)
+        groups: Counter[int] = Counter()
+        for which, matrix in self._ways(costs):
+            parents, totals = arborescences(matrix, [self._wanted[i].root for i in which])
+            for i, tree, total in zip(which, parents, totals, strict=True):
+                if not np.isfinite(total):
+                    raise NoRouteError(f"no tree joins rank {self._wanted[i].root} with all others")
+                trees[i] = tuple(tree.tolist())
+                groups[self._wanted[i].group] += self._wanted[i].weight * total
+        dearest = min(groups.values())
+        if dearest > 0 and (bound := float(prices @ self._capacities / dearest)) < self.bound:
+            self.bound, self.best_prices = bound, prices / dearest
+        return trees
+
+    def _ways(self, costs: Floats) -> Iterator[tuple[list[int], Floats]]:
+        """Demands way by way, and what their hops cost seen from the root."""
+        matrices = {Way.DOWN: costs, Way.UP: costs.T, Way.BOTH: costs + costs.T}
+        for way, matrix in matrices.items():
+            which = [i for i, demand in enumerate(self._wanted) if demand.way is way]
+            if which:
+                yield which, matrix
+
+    def _add(self, found: Sequence[Parents]) -> int:
+        """Give the master the trees that pay at its own prices; how many."""
+        added = 0
+        for demand, parents in enumerate(found):
+            if not parents:
+                continue
+            uses = self._uses(parents, self._wanted[demand].way)
+            paid = sum(self._prices[element] * times for element, times in uses.items())
+            column = (demand, parents, frozenset(uses.items()))
+            if paid < self._worth[demand] - GAP and column not in self._known:
+                self._known.add(column)
+                self._trees.append((demand, parents))
+                self._master.add(demand, uses, sum(self._loads[element] * times for element, times in uses.items()))
+                added += 1
+        return added
+
+    def _uses(self, parents: Parents, way: Way) -> dict[int, int]:
+        uses: dict[int, int] = {}
+        for child, parent in enumerate(parents):
+            for up in way.value if parent >= 0 else ():
+                for element in self._hops.elements(child, parent) if up else self._hops.elements(parent, child):
+                    uses[element] = uses.get(element, 0) + 1
+        return uses
