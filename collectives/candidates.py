@@ -1,87 +1,84 @@
-"""What could run: every algorithm and parameter that a specification leaves open, as recipes to be simulated."""
+"""What could run: families of programs that differ in how many pieces they pipeline, one for each way to do it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from _ringtree.core import Collective, Recipe, supports
-from _ringtree.errors import NoRouteError, UnsupportedError
+from _ringtree.errors import UnsupportedError
 
-from .forests import forest
+from .family import Candidate, Family
+from .forests import forest_families
 from .specification import PARAMETERS, Specification
 
 if TYPE_CHECKING:
     from .planning import Planner
 
 CHUNKS = (1, 2, 4, 8, 16, 32, 64, 128)
-FOREST_CHUNKS = (*CHUNKS, 256, 512)
 PACE = 2
 DEPTH = 2
 # A candidate with more transfers than this is left out while a lighter one remains.
-MOST_TRANSFERS = 2_000_000
-# The choice among all leaves forests out beyond this many ranks, where packing them takes seconds, and for parts that
-# differ, which are packed anew for each set of counts.
-MOST_FOREST_RANKS = 16
+MOST_TRANSFERS = 4_000_000
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A full specification, the recipe that it stands for, and about how many transfers its program has."""
-
-    specification: Specification
-    recipe: Recipe
-    transfers: int
-
-
-def candidates(planner: Planner, collective: Collective, algorithm: Specification) -> Iterator[Candidate]:
-    """Every way to do the collective that the specification allows. UnsupportedError where there is none."""
-    found = [c for name in _names(algorithm) for c in _of_algorithm(planner, collective, name, algorithm)]
-    if not found:
+def families(planner: Planner, collective: Collective, algorithm: Specification) -> Iterator[Family]:
+    """Every way to do the collective that the specification allows, what is quickly priced first. None is made before
+    it is asked for: a search that has found enough saves laying the others on the board. UnsupportedError where there
+    is none."""
+    none = True
+    for name in _names(algorithm):
+        for family in _of_algorithm(planner, collective, name, algorithm):
+            none = False
+            yield family
+    if none:
         raise UnsupportedError(
             f"algorithm: {algorithm.name} does not do {collective.kind} on {collective.ranks} ranks of this board"
         )
+
+
+def candidates(planner: Planner, collective: Collective, algorithm: Specification) -> list[Candidate]:
+    """All members of all families; the lightest one where all are too heavy."""
+    found = [member for family in families(planner, collective, algorithm) for member in family.members]
     light = [c for c in found if c.transfers <= MOST_TRANSFERS]
-    yield from light or [min(found, key=lambda c: c.transfers)]
+    return light or [min(found, key=lambda c: c.transfers)]
 
 
 def _names(algorithm: Specification) -> list[str]:
-    return [n for n in PARAMETERS if n != "auto"] if algorithm.name == "auto" else [algorithm.name]
+    if algorithm.name != "auto":
+        return [algorithm.name]
+    return sorted((name for name in PARAMETERS if name != "auto"), key=_effort)
 
 
-def _of_algorithm(planner: Planner, collective: Collective, name: str, asked: Specification) -> Iterator[Candidate]:
+def _effort(name: str) -> int:
+    """Algorithms without pieces to choose first, then those without a place on the board to find."""
+    laid = {"forest": 2, "ring": 3, "tree": 4}
+    return laid.get(name, 1 if "pace" in PARAMETERS[name] else 0)
+
+
+def _of_algorithm(planner: Planner, collective: Collective, name: str, asked: Specification) -> Iterator[Family]:
     if not supports(name, collective.kind, collective.ranks):
         return
     if name == "two_level" and len(set(_boards(planner))) < 2:
         return
-    if name == "forest" and not _may_pack(planner, collective, asked):
-        return
     depth = asked.get("depth") or DEPTH
-    for chunks in _chunk_counts(name, collective, asked):
-        if name == "ring":
-            for channels in _channel_counts(planner, asked):
-                yield _ring(planner, collective, channels, chunks, depth)
-        else:
-            pace = asked.get("pace")
-            make = _forest if name == "forest" else _other
-            yield make(planner, collective, name, chunks, PACE if pace is None else pace, depth)
+    if name == "forest":
+        yield from forest_families(planner, collective, asked)
+        return
+    chunk_counts = _chunk_counts(name, collective, asked)
+    if name == "ring":
+        for channels in _channel_counts(planner, asked):
+            yield Family(tuple(_ring(planner, collective, channels, chunks, depth) for chunks in chunk_counts))
+    else:
+        given = asked.get("pace")
+        pace = PACE if given is None else given
+        made = tuple(_other(planner, collective, name, chunks, pace, depth) for chunks in chunk_counts)
+        yield Family(made, _hops(name, collective.ranks))
 
 
-def _may_pack(planner: Planner, collective: Collective, asked: Specification) -> bool:
-    """Asked for by name, a forest that cannot be is an error; among others, one candidate less."""
-    if collective.ranks < 2:
-        return False
-    quickly = planner.topology is not None and collective.ranks <= MOST_FOREST_RANKS and collective.counts is None
-    if asked.name == "auto" and not quickly:
-        return False
-    try:
-        planner.shares(collective)
-    except NoRouteError:
-        if asked.name != "auto":
-            raise
-        return False
-    return True
+def _hops(name: str, ranks: int) -> int:
+    """How deep the trees are."""
+    return max(1, ranks.bit_length() - 1) if name in ("tree", "binary_tree", "binomial") else 2
 
 
 def _chunk_counts(name: str, collective: Collective, asked: Specification) -> list[int]:
@@ -91,7 +88,7 @@ def _chunk_counts(name: str, collective: Collective, asked: Specification) -> li
     if "pace" not in PARAMETERS[name] and name != "ring":
         return [1]
     share = collective.count // (1 if name in ("binary_tree", "binomial", "star") else collective.ranks)
-    return [c for c in (FOREST_CHUNKS if name == "forest" else CHUNKS) if c == 1 or c * 256 <= share]
+    return [c for c in CHUNKS if c == 1 or c * 256 <= share]
 
 
 def _channel_counts(planner: Planner, asked: Specification) -> list[int]:
@@ -119,13 +116,6 @@ def _other(planner: Planner, collective: Collective, name: str, chunks: int, pac
     boards = _boards(planner) if name == "two_level" else ()
     recipe = Recipe(name, chunks, pace, depth, orders or (), boards)
     return Candidate(Specification(name, parameters), recipe, transfers)
-
-
-def _forest(planner: Planner, collective: Collective, name: str, chunks: int, pace: int, depth: int) -> Candidate:
-    trees = forest(collective, planner.shares(collective))
-    specification = Specification(name, (("chunks", chunks), ("pace", pace), ("depth", depth)))
-    recipe = Recipe(name, chunks, pace, depth, forest=trees)
-    return Candidate(specification, recipe, 2 * collective.ranks * len(trees) * chunks)
 
 
 def _boards(planner: Planner) -> tuple[int, ...]:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from _ringtree.core import Collective, Tree
+from _ringtree.core import Collective, Recipe, Tree
+from _ringtree.errors import NoRouteError
 from topology import Topology
+
+from .family import Candidate, Family
+from .specification import PARAMETERS, Specification
 
 if TYPE_CHECKING:
     from topology.packing import PackedTree, Packing
 
+    from .planning import Planner
+
 KINDS = ("all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce")
+CHUNKS = tuple(2**i for i in range(11))
+PACE = 2
+# Slots of a channel: where chunks are short against the latency of a hop, many must be on their way at once.
+DEPTH = 8
+# The choice among all leaves forests out beyond this many ranks: packing them takes minutes.
+MOST_RANKS = 128
 # A tree with less of the data than this is not worth its steps: its share goes to the others.
 LEAST_SHARE = 1e-6
 
@@ -30,16 +42,58 @@ class Share:
     weight: float
 
 
-def packed(
-    topology: Topology, placement: Sequence[int], kind: str, root: int = 0, counts: Sequence[int] | None = None
-) -> Packing:
-    """The best packing over the board's routes; `counts` of parts that differ. Raises NoRouteError."""
+def pack_ladder(
+    topology: Topology,
+    placement: Sequence[int],
+    kind: str,
+    root: int = 0,
+    counts: Sequence[int] | None = None,
+    trees: int | None = None,
+) -> tuple[Packing, ...]:
+    """The best packings of few hops, then of more, over the board's routes, each of at most so many `trees`.
+
+    `counts`: of parts that differ. Raises NoRouteError.
+    """
     from topology.hops import RoutedHops
-    from topology.packing import demands, pack
+    from topology.packing import demands, ladder
 
     weights = [count / sum(counts) for count in counts] if counts and any(counts) else None
     hops = RoutedHops(topology, placement)
-    return pack(hops, demands(kind, len(placement), root, weights, hops.mirrored))
+    return ladder(hops, demands(kind, len(placement), root, weights, hops.mirrored), most_trees=trees)
+
+
+def forest_families(planner: Planner, collective: Collective, asked: Specification) -> Iterator[Family]:
+    """A family for each packing of the ladder, the fastest first.
+
+    Asked for by name, a forest that cannot be is an error; among others, one candidate less.
+    """
+    among_others = asked.name == "auto"
+    if collective.ranks < 2 or (among_others and (planner.topology is None or collective.ranks > MOST_RANKS)):
+        return
+    try:
+        packings = planner.packings(collective, asked.get("hops"), asked.get("trees"))
+    except NoRouteError:
+        if not among_others:
+            raise
+        return
+    for packing in reversed(packings):
+        trees = forest(collective, planner.shares(collective, packing))
+        settled = {"pace": PACE, "depth": DEPTH, **dict(asked.parameters), "hops": packing.hops}
+        members = (_member(collective, trees, settled, chunks) for chunks in _chunk_counts(collective, asked))
+        yield Family(tuple(members), 2 * packing.hops, packing.rate_GBps)
+
+
+def _chunk_counts(collective: Collective, asked: Specification) -> list[int]:
+    given = asked.get("chunks")
+    share = collective.count // collective.ranks
+    return [c for c in CHUNKS if c == 1 or c * 256 <= share] if given is None else [given]
+
+
+def _member(collective: Collective, trees: tuple[Tree, ...], settled: Mapping[str, int], chunks: int) -> Candidate:
+    values = {**settled, "chunks": chunks}
+    specification = Specification("forest", tuple((key, values[key]) for key in PARAMETERS["forest"] if key in values))
+    recipe = Recipe("forest", chunks, values["pace"], values["depth"], forest=trees)
+    return Candidate(specification, recipe, 2 * collective.ranks * len(trees) * chunks)
 
 
 def shares(packing: Packing, kind: str) -> tuple[Share, ...]:

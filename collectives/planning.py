@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from _ringtree.core import Collective, Job, Program, dtype_size, require_op, simulate
+from _ringtree.core import Collective, Job, Program, dtype_size, price, require_op, simulate
 from _ringtree.errors import InputError, NoRouteError, UnsupportedError
 from _ringtree.names import KINDS, OPS, REDUCING, lookup
 from _ringtree.simulator import Observer
 from _ringtree.units import MOST_BYTES
 from topology import Topology
+from topology.latency import least_latency_us
 
 from . import host
-from .candidates import Candidate, candidates
-from .forests import Share, packed, shares
+from .candidates import candidates, families
+from .family import Candidate
+from .forests import KINDS as FOREST_KINDS
+from .forests import MOST_RANKS, Share, pack_ladder, shares
 from .placement import place
 from .rings import lay_rings
+from .search import Search, Setting
 from .specification import Specification, parse
 from .trees import Orders, lay_trees
+
+if TYPE_CHECKING:
+    from topology.packing import Packing
+
+HOPS_SEEN = 64
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,9 @@ class Planner:
     _choices: dict[tuple[object, ...], str] = field(default_factory=dict, compare=False)
     _rings: list[tuple[int, ...]] = field(default_factory=list, compare=False)
     _trees: list[Orders | None] = field(default_factory=list, compare=False)
-    _shares: dict[tuple[object, ...], tuple[Share, ...]] = field(default_factory=dict, compare=False)
+    _times: dict[tuple[Collective, str, str], float] = field(default_factory=dict, compare=False)
+    _latencies: dict[tuple[str, int], float] = field(default_factory=dict, compare=False)
+    _packings: dict[tuple[object, ...], tuple[Packing, ...]] = field(default_factory=dict, compare=False)
 
     def plan(self, collective: Collective, dtype: str, op: str, algorithm: Specification) -> Plan:
         """The fastest way for this collective."""
@@ -75,10 +88,12 @@ class Planner:
 
     def build(self, collective: Collective, dtype: str, op: str, asked: str, chosen: str) -> Plan:
         """The plan that a full specification stands for, priced with all ranks starting at once."""
-        candidate = next(iter(candidates(self, collective, parse(chosen))))
+        candidate = candidates(self, collective, parse(chosen))[0]
         program = Program.build(collective, candidate.recipe)
-        time_us = self._price(program, dtype)
-        placement = self.placement
+        key = (collective, dtype, chosen)
+        if key not in self._times:
+            self._times[key] = self._price(program, dtype)
+        placement, time_us = self.placement, self._times[key]
         return Plan(self.topology, asked, chosen, program, collective, placement, dtype, op, self.cost_us, time_us)
 
     def rings(self) -> list[tuple[int, ...]]:
@@ -93,23 +108,38 @@ class Planner:
             self._trees.append(lay_trees(self.topology, self.placement))
         return self._trees[0]
 
-    def shares(self, collective: Collective) -> tuple[Share, ...]:
-        """The best packing of trees for the collective on this board, found once. Raises NoRouteError."""
+    def packings(
+        self, collective: Collective, hops: int | None = None, trees: int | None = None
+    ) -> tuple[Packing, ...]:
+        """The ladder of packings for the collective on this board, found once; with `hops`, the best of at most so
+        many. Raises NoRouteError, UnsupportedError."""
         if self.topology is None:
             raise UnsupportedError("algorithm: forest needs a board")
         kind = collective.kind
         root = collective.root if kind in ("broadcast", "reduce") else 0
-        key = (kind, root, collective.counts)
-        if key not in self._shares:
-            self._shares[key] = shares(packed(self.topology, self.placement, *key), kind)
-        return self._shares[key]
+        key = (kind, root, collective.counts, trees)
+        if key not in self._packings:
+            self._packings[key] = pack_ladder(self.topology, self.placement, *key)
+        ladder = self._packings[key]
+        if hops is None:
+            return ladder
+        few = [packing for packing in ladder if packing.hops <= hops]
+        if not few:
+            raise UnsupportedError(
+                f"algorithm: no tree of {hops} hops joins all ranks; expected at least {ladder[0].hops}"
+            )
+        return (few[-1],)
 
-    def _price(self, program: Program, dtype: str) -> float:
+    def shares(self, collective: Collective, packing: Packing) -> tuple[Share, ...]:
+        """The packing's trees as shares of the collective."""
+        return shares(packing, collective.kind)
+
+    def _price(self, program: Program, dtype: str, until_us: float = math.inf) -> float:
         if self.topology is None:
             return 0.0
         job = Job(program, self.placement, dtype_size(dtype))
         try:
-            return max(simulate(self.topology.board(self.cost_us), [job]).finish_us[0])
+            return price(self.topology.board(self.cost_us), job, until_us)
         except NoRouteError:
             for src, dst in program.channel_ends():  # the topology says it with the chips' names
                 self.topology.route(self.placement[src], self.placement[dst])
@@ -118,22 +148,44 @@ class Planner:
     def _fastest(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
         if self.topology is None and algorithm.name == "auto":
             algorithm = parse(host.choose(collective, dtype_size(dtype)))
-        found = list(candidates(self, collective, algorithm))
-        if len(found) == 1 or self.topology is None:
-            return str(found[0].specification)
-        best: tuple[float, int, Candidate] | None = None
-        blocked: NoRouteError | None = None
-        for number, candidate in enumerate(found):
+        if self.topology is None:
+            return str(candidates(self, collective, algorithm)[0].specification)
+
+        def price_of(candidate: Candidate, until_us: float) -> float:
+            return self._price(Program.build(collective, candidate.recipe), dtype, until_us)
+
+        best = Search(price_of, self._setting(collective, dtype)).run(families(self, collective, algorithm))
+        chosen = str(best.candidate.specification)
+        self._times[collective, dtype, chosen] = best.time_us
+        return chosen
+
+    def _setting(self, collective: Collective, dtype: str) -> Setting:
+        assert self.topology is not None
+        nbytes = collective.count * dtype_size(dtype)
+        key = (collective.kind, collective.root)
+        if key not in self._latencies:
+            self._latencies[key] = least_latency_us(self.topology, key[0], self.placement, key[1])
+        return Setting(nbytes, self._hop_us(), self._bound_GBps(collective), self._latencies[key])
+
+    def _hop_us(self) -> float:
+        """The latency between ranks, about: that from the first one to the others."""
+        assert self.topology is not None
+        links = self.topology.links
+        found = []
+        for dst in self.placement[1 : 1 + HOPS_SEEN]:
             try:
-                time_us = self._price(Program.build(collective, candidate.recipe), dtype)
-            except NoRouteError as problem:
-                blocked = problem
+                found.append(sum(links[i].latency_us or 0.0 for i in self.topology.route(self.placement[0], dst)))
+            except NoRouteError:
                 continue
-            if best is None or (time_us, number) < best[:2]:
-                best = (time_us, number, candidate)
-        if best is None:
-            raise blocked or UnsupportedError(f"algorithm: no algorithm does {collective.kind} on this board")
-        return str(best[2].specification)
+        return sum(found) / len(found) if found else 0.0
+
+    def _bound_GBps(self, collective: Collective) -> float:
+        if collective.kind not in FOREST_KINDS or collective.ranks > MOST_RANKS:
+            return math.inf
+        try:
+            return self.packings(collective)[-1].bound_GBps
+        except NoRouteError:
+            return math.inf
 
 
 def _size_class(count: int) -> int:

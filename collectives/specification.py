@@ -7,7 +7,8 @@
 | `binary_tree`, `binomial`, `star` | the same          | one tree rooted at the root                                 |
 | `two_shot`           | the same                       | n stars: direct reduce-scatter, then direct all-gather      |
 | `two_level`          | the same                       | inside the boards, across them, and back                    |
-| `forest`             | the same                       | the best packing of trees on this board (topology.packing)  |
+| `forest`             | `hops`, `trees`, and the same  | the best packing of trees on this board (topology.packing), |
+|                      |                                | of at most so many hops up or down, of at most so many      |
 | `one_shot`           | `depth`                        | everyone sends everything to everyone                       |
 | `recursive_doubling`, `rabenseifner`, `pairwise` | `depth` | xor 1, 2, 4, ...; halving, doubling; rank + 1, + 2, ... |
 | `auto`               |                                | the fastest of all, by simulation on the board              |
@@ -36,12 +37,19 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "rabenseifner": ("chunks", "depth"),
     "pairwise": ("chunks", "depth"),
     "two_level": _PIPELINED,
-    "forest": _PIPELINED,
+    "forest": ("hops", "trees", *_PIPELINED),
     "auto": (),
 }
 RESERVED = ("bucket", "swing", "direct")
 MOST_DIGITS = 40  # int() refuses thousands of them
-_RANGES = {"channels": (1, 64), "chunks": (1, 2**20), "pace": (0, 64), "depth": (1, 8)}
+_RANGES = {
+    "channels": (1, 64),
+    "hops": (1, 2**20),
+    "trees": (1, 2**20),
+    "chunks": (1, 2**20),
+    "pace": (0, 64),
+    "depth": (1, 8),
+}
 
 # NCCL writes the functions without an underscore.
 COLLECTIVES = (

@@ -5,20 +5,24 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
+
+import numpy as np
+from numpy.typing import NDArray
 
 from _ringtree.errors import NoRouteError
-from topology import Topology
+from topology import Limit, Link, Topology
 
 # Beyond this many chips the search takes longer than it helps: big systems hang on switches.
 MOST_CHIPS = 32
 # Places times places times starts of the search.
 WORK = 1000
-NO_ROUTE = float("inf")
+NO_ROUTE = 1e9
+# Sums of busy times that differ by rounding are the same.
+DIGITS = 12
 
 Orders = tuple[tuple[int, ...], tuple[int, ...]]
-# What a byte takes of the time of every link and shared limit on the way.
-Toll = dict[int, float]
+Floats = NDArray[np.float64]
 
 
 def lay_trees(topology: Topology | None, placement: Sequence[int]) -> Orders | None:
@@ -41,64 +45,69 @@ def lay_trees(topology: Topology | None, placement: Sequence[int]) -> Orders | N
     return tuple(best[:ranks]), tuple(best[ranks:])
 
 
-def _tolls(topology: Topology, placement: Sequence[int]) -> dict[tuple[int, int], Toll]:
-    """By pair of ranks, both ways; links by their index, limits behind them."""
+def _tolls(topology: Topology, placement: Sequence[int]) -> Floats:
+    """What a byte each way between two ranks takes of the time of links and limits: ranks x ranks x elements.
+
+    Where there is no route it takes forever of one element more.
+    """
+    parts: list[Link | Limit] = [*topology.links, *topology.limits]
+    each = [1 / (part.bandwidth_GBps or NO_ROUTE) for part in parts]
     limits = defaultdict(list)
     for index, limit in enumerate(topology.limits, start=len(topology.links)):
         for link in limit.links:
-            limits[link].append((index, 1 / (limit.bandwidth_GBps or NO_ROUTE)))
-
-    def way(src: int, dst: int) -> Iterator[tuple[int, float]]:
+            limits[link].append(index)
+    tolls = np.zeros((len(placement), len(placement), len(parts) + 1))
+    for a, b in permutations(range(len(placement)), 2):
         try:
-            route = topology.route(placement[src], placement[dst])
+            route = topology.route(placement[a], placement[b])
         except NoRouteError:
-            yield -1, NO_ROUTE
-            return
-        for link in route:
-            yield link, 1 / (topology.links[link].bandwidth_GBps or NO_ROUTE)
-            yield from limits[link]
+            tolls[a, b, -1] = NO_ROUTE
+            continue
+        for element in (e for link in route for e in (link, *limits[link])):
+            tolls[a, b, element] += each[element]
+    both: Floats = tolls + tolls.transpose(1, 0, 2)
+    return both
 
-    tolls: dict[tuple[int, int], Toll] = defaultdict(lambda: defaultdict(float))
-    for a, b in combinations(range(len(placement)), 2):
-        for src, dst in ((a, b), (b, a)):
-            for element, toll in way(src, dst):
-                tolls[a, b][element] += toll
-        tolls[b, a] = tolls[a, b]
-    return tolls
+
+def _cost(busy: Floats) -> tuple[float, float]:
+    return round(float(busy.max()), DIGITS), round(float(busy @ busy), DIGITS)
 
 
 class _Search:
     """Orders of both heaps, one after the other, as one list of ranks."""
 
-    def __init__(self, tolls: dict[tuple[int, int], Toll], ranks: int) -> None:
+    def __init__(self, tolls: Floats, ranks: int) -> None:
         self._tolls = tolls
-        self._ranks = ranks
         heap = [(place, (place - 1) // 2) for place in range(1, ranks)]
         last = 2 * ranks - 1  # the second heap counts its places from the end
-        self._edges = [*heap, *((last - a, last - b) for a, b in heap)]
+        self._edges = np.array([*heap, *((last - a, last - b) for a, b in heap)])
+        self._swaps = [pair for begin in (0, ranks) for pair in combinations(range(begin, begin + ranks), 2)]
+        self._touched = [np.flatnonzero(np.isin(self._edges, pair).any(axis=1)) for pair in self._swaps]
 
     def cost(self, order: Sequence[int]) -> tuple[float, float]:
-        """The time of the busiest link for a byte on every edge, then that of all links."""
-        busy: Toll = defaultdict(float)
-        for a, b in self._edges:
-            for element, toll in self._tolls[order[a], order[b]].items():
-                busy[element] += toll
-        return max(busy.values()), sum(busy.values())
+        """The time of the busiest link for a byte on every edge, then how unequally all links are busy."""
+        return _cost(self._busy(np.array(order), slice(None)))
 
-    def improved(self, order: list[int]) -> tuple[tuple[float, float], list[int]]:
+    def improved(self, order: Sequence[int]) -> tuple[tuple[float, float], list[int]]:
         """The order that no swap within a heap improves any more, and its cost."""
-        best, improved = self.cost(order), True
-        while improved:
-            improved = False
-            for candidate in self._swaps(order):
-                cost = self.cost(candidate)
-                if cost < best:
-                    order, best, improved = candidate, cost, True
-        return best, order
+        best, now = self.cost(order), np.array(order)
+        while True:
+            cost, swap = min(self._costs(now))
+            if cost >= best:
+                return best, [int(rank) for rank in now]
+            now[list(swap)] = now[list(reversed(swap))]
+            best = cost
 
-    def _swaps(self, order: list[int]) -> Iterator[list[int]]:
-        for begin in (0, self._ranks):
-            for i, j in combinations(range(begin, begin + self._ranks), 2):
-                swapped = order.copy()
-                swapped[i], swapped[j] = order[j], order[i]
-                yield swapped
+    def _costs(self, order: NDArray[np.int64]) -> Iterator[tuple[tuple[float, float], tuple[int, int]]]:
+        """Of each swap: only the edges at the two places differ."""
+        busy = self._busy(order, slice(None))
+        for (i, j), touched in zip(self._swaps, self._touched, strict=True):
+            swapped = order.copy()
+            swapped[i], swapped[j] = order[j], order[i]
+            new = busy - self._busy(order, touched) + self._busy(swapped, touched)
+            yield _cost(new), (i, j)
+
+    def _busy(self, order: NDArray[np.int64], edges: slice | NDArray[np.int64]) -> Floats:
+        ends = order[self._edges[edges]]
+        busy: Floats = self._tolls[ends[:, 0], ends[:, 1]].sum(axis=0)
+        return busy

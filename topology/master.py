@@ -67,6 +67,12 @@ class Master:
         self._weights = None
         self._turn(-1.0, -INFINITY, [0.0] * len(self._loads))
 
+    def only(self, trees: set[int] | None) -> None:
+        """Of the trees, by number, use these alone (None: all of them)."""
+        for tree in range(len(self._loads)):
+            used = trees is None or tree in trees
+            self._model.set_most(self._groups + tree, INFINITY if used else 0.0)
+
     def _turn(self, group_cost: float, least_rate: float, loads: Sequence[float]) -> None:
         for column in range(self._groups):
             self._model.set_cost(column, group_cost)

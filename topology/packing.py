@@ -15,8 +15,8 @@ is an arborescence. The prices prove the bound: no rate exceeds
 
 whatever the trees (weak duality), so a packing that reaches it is the best.
 
-A tree of many hops fills late. So the search (treesearch.py) climbs a ladder: trees of as few hops as there can be, then
-of one more, and so on until the rate meets the bound. On boards of boxes and switches two hops are enough.
+A tree of many hops fills late. So the search (treesearch.py) climbs a ladder: trees of as few hops as there can be,
+then of one more, and so on until the rate meets the bound. On boards of boxes and switches two hops are enough.
 """
 
 from __future__ import annotations
@@ -86,12 +86,15 @@ def pack(hops: Hops, wanted: Sequence[Demand]) -> Packing:
     return ladder(hops, wanted, lighter=False)[-1]
 
 
-def ladder(hops: Hops, wanted: Sequence[Demand], lighter: bool = True) -> tuple[Packing, ...]:
+def ladder(
+    hops: Hops, wanted: Sequence[Demand], lighter: bool = True, most_trees: int | None = None
+) -> tuple[Packing, ...]:
     """The best packings of few hops, then of more, each faster than the one before; the last one meets the bound.
 
     All but the last are found by local search: there may be faster ones of as many hops. Of those of one rate it takes
     one that loads the board least; behind the last one comes, if `lighter`, one of another hop that loads it less.
-    Raises NoRouteError.
+    `most_trees`: each packing is then made of so many trees (pairs of them in an all-reduce) or fewer, by leaving out
+    slow ones, and `bound_GBps` says what that costs. Raises NoRouteError.
     """
     from .treesearch import TreeSearch
 
@@ -103,6 +106,8 @@ def ladder(hops: Hops, wanted: Sequence[Demand], lighter: bool = True) -> tuple[
     if lighter and rungs[-1].hops < hops.ranks - 1:
         rung = search.lighten(rungs[-1].hops + 1)
         rungs += [rung] if rung.load < rungs[-1].load * LIGHTER else []
+    if most_trees is not None:
+        rungs = [search.thin(rung, most_trees) for rung in rungs]
     bound, prices = search.bound * search.scale, tuple(search.best_prices.tolist())
     return tuple(
         Packing(rung.rate * search.scale, bound, _packed(wanted, rung, search.scale), prices, rung.hops)

@@ -34,6 +34,10 @@ class Solver:
     def set_cost(self, column: int, cost: float) -> None:
         self._model.changeColCost(column, cost)
 
+    def set_most(self, column: int, most: float) -> None:
+        """The column's upper bound."""
+        self._model.changeColBounds(column, 0.0, most)
+
     def set_bounds(self, row: int, lower: float = -INFINITY, upper: float = INFINITY) -> None:
         self._model.changeRowBounds(row, lower, upper)
 

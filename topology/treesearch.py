@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from _ringtree.errors import NoRouteError
+from _ringtree.errors import NoRouteError, UnsupportedError
 from _ringtree.trees import arborescences, shallow_trees
 
 from .hops import Floats, Hops
@@ -52,6 +52,7 @@ class TreeSearch:
         self._trees: list[tuple[int, Parents]] = []
         self._known: set[tuple[int, Parents, frozenset[tuple[int, int]]]] = set()
         self._rate = 0.0
+        self._all_needed = len({demand.group for demand in wanted}) < len(wanted)
         self._loads = 1 / self._capacities
         self._prices = self._loads
         self._worth = np.full(len(wanted), np.inf)
@@ -76,6 +77,27 @@ class TreeSearch:
         rung = self._rung(hops)
         self._master.release()
         self._rate, self._prices, self._worth = self._master.solve()
+        return rung
+
+    def thin(self, rung: Rung, most: int) -> Rung:
+        """The best rate found with at most so many of the rung's trees: the slowest go, the others make up for it."""
+        kept = {(demand, parents): rate for demand, parents, rate in rung.trees}
+        while len(kept) > most:
+            left = Counter(demand for demand, _ in kept)
+            if self._all_needed and len(left) > most:
+                raise UnsupportedError(f"no packing of {most} trees: each of {len(left)} ranks needs one")
+            # The slowest first, but for the last tree of a demand whose data nothing else brings.
+            fewer = len(kept) - max(1, (len(kept) - most) // 4)
+            for tree in sorted(kept, key=lambda tree: kept[tree]):
+                if len(kept) > fewer and (left[tree[0]] > 1 or not self._all_needed):
+                    left[tree[0]] -= 1
+                    del kept[tree]
+            self._master.only({i for i, tree in enumerate(self._trees) if tree in kept})
+            rate, *_ = self._master.solve()
+            rates = self._master.rates()
+            kept = {tree: float(rates[i]) for i, tree in enumerate(self._trees) if tree in kept and rates[i] > GAP}
+            rung = Rung(rung.hops, rate, [(*tree, rate) for tree, rate in kept.items()], self._master.load())
+        self._master.only(None)
         return rung
 
     def _proved(self) -> bool:

@@ -6,15 +6,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from _ringtree.core import Collective, Program, Recipe, verify
+from _ringtree.core import Collective, Program, Recipe, Tree, verify
 from _ringtree.errors import NoRouteError, UnsupportedError
 from collectives import plan
-from collectives.forests import KINDS, Share, forest, packed, shares
+from collectives.forests import KINDS, Share, forest, pack_ladder, shares
 from collectives.planning import Planner
 from topology import Topology, load, loads
 from topology.packing import PackedTree, Packing
 
 PPU = load("ppu-8")
+
+
+def fastest(collective: Collective, trees: int | None = None) -> tuple[Tree, ...]:
+    """The forest of the best packing on the PPU board."""
+    planner = Planner(PPU, PPU.devices)
+    return forest(collective, planner.shares(collective, planner.packings(collective, trees=trees)[-1]))
 
 
 def part(collective: Collective, rank: int) -> range:
@@ -27,7 +33,7 @@ def part(collective: Collective, rank: int) -> range:
 @given(kind=st.sampled_from(KINDS), count=st.integers(0, 5000), root=st.integers(0, 7), chunks=st.integers(1, 9))
 def test_each_element_has_one_share_and_the_program_is_right(kind: str, count: int, root: int, chunks: int) -> None:
     collective = Collective(kind, 8, count, root)
-    trees = forest(collective, Planner(PPU, PPU.devices).shares(collective))
+    trees = fastest(collective)
     covered = sorted(element for tree in trees for element in range(tree.offset, tree.offset + tree.length))
     assert covered == list(range(count))
     for tree in trees:
@@ -42,7 +48,7 @@ def test_each_element_has_one_share_and_the_program_is_right(kind: str, count: i
 @given(kind=st.sampled_from(["all_gather", "reduce_scatter"]), counts=st.tuples(*[st.integers(0, 300)] * 8))
 def test_parts_that_differ(kind: str, counts: tuple[int, ...]) -> None:
     collective = Collective(kind, 8, sum(counts), counts=counts)
-    trees = forest(collective, Planner(PPU, PPU.devices).shares(collective))
+    trees = fastest(collective)
     assert [sum(tree.length for tree in trees if tree.root == rank) for rank in range(8)] == list(counts)
     verify(Program.build(collective, Recipe("forest", 3, 2, 2, forest=trees)))
 
@@ -51,7 +57,7 @@ def test_parts_that_differ(kind: str, counts: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("kind", ["all_reduce", "all_gather", "reduce_scatter"])
 def test_long_vectors_come_near_the_bound_and_never_above(board: str, kind: str) -> None:
     found = plan(load(board), kind, 2**30, algorithm="forest")
-    bound = packed(load(board), found.placement, kind, 0).bound_GBps
+    bound = pack_ladder(load(board), found.placement, kind, 0)[-1].bound_GBps
     assert 0.98 <= 2**30 / found.time_us / 1e3 / bound <= 1
 
 
@@ -78,4 +84,20 @@ def test_where_no_forest_grows() -> None:
     with pytest.raises(UnsupportedError, match="all_to_all"):
         plan(PPU, "all_to_all", 1024, algorithm="forest")
     with pytest.raises(UnsupportedError, match="needs a board"):
-        Planner(None, tuple(range(4))).shares(Collective("all_reduce", 4, 8))
+        Planner(None, tuple(range(4))).packings(Collective("all_reduce", 4, 8))
+    with pytest.raises(UnsupportedError, match="no tree of 1 hops joins all ranks; expected at least 2"):
+        plan(PPU, nbytes=1024, algorithm="forest:hops=1")
+    with pytest.raises(UnsupportedError, match="no packing of 7 trees: each of 8 ranks needs one"):
+        plan(PPU, "all_gather", 1024, algorithm="forest:trees=7")
+
+
+@pytest.mark.parametrize("kind", ["all_reduce", "all_gather"])
+@pytest.mark.parametrize("trees", [8, 16])
+def test_few_trees_lose_little(kind: str, trees: int) -> None:
+    """What the packing says that it loses is what the simulator finds."""
+    planner = Planner(PPU, PPU.devices)
+    for packing in planner.packings(Collective(kind, 8, 1), trees=trees):
+        found = plan(PPU, kind, 2**30, algorithm=f"forest:trees={trees}:hops={packing.hops}")
+        assert found.plan.startswith(f"forest:hops={packing.hops}:trees={trees}:chunks=")
+        assert 0.97 * packing.rate_GBps <= 2**30 / found.time_us / 1e3 <= packing.rate_GBps
+        assert len(planner.shares(Collective(kind, 8, 1), packing)) <= trees

@@ -93,7 +93,7 @@ def test_offsets_delay_who_waits_for_them(starts: tuple[float, float], count: in
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("nbytes", [4, 1 << 12, 1 << 20])
-def test_auto_is_as_fast_as_the_fastest(kind: str, nbytes: int) -> None:
+def test_auto_is_about_as_fast_as_the_fastest(kind: str, nbytes: int) -> None:
     """Sizes at which classes end, so that the choice was made for this very size."""
     times = []
     for name in sorted(set(PARAMETERS) - {"auto"}):
@@ -102,7 +102,7 @@ def test_auto_is_as_fast_as_the_fastest(kind: str, nbytes: int) -> None:
         except UnsupportedError:
             continue
     chosen = plan(PPU, kind, nbytes)
-    assert chosen.time_us == min(times)
+    assert min(times) <= chosen.time_us <= 1.01 * min(times)
     assert chosen.algorithm == "auto"
 
 
@@ -132,7 +132,7 @@ def test_given_counts_are_planned_as_they_are() -> None:
     shape = Collective("all_gather", 4, sum(counts), counts=counts)
     chosen = planner.plan(shape, "int8", "sum", parse("auto"))
     everyone_alike = planner.plan(Collective("all_gather", 4, sum(counts)), "int8", "sum", parse("auto"))
-    assert chosen.time_us == pytest.approx(hop(1 << 20), rel=0.5)
+    assert hop((1 << 20) / 3) <= chosen.time_us < hop(1 << 20) / 2  # over three links at once
     assert everyone_alike.time_us < chosen.time_us
 
 
