@@ -17,11 +17,11 @@ from .family import Candidate, Family
 # A simulation may take this many times as long as the best one, so that it still says which way to go.
 SLACK = 1.5
 # More pieces must save so much of the time, or the search goes no further.
-GAIN = 0.004
+GAIN = 0.006
 # So near to what no algorithm exceeds, the search ends.
-ENOUGH = 0.01
+ENOUGH = 0.005
 # Members with more transfers are left out, but for the first of a family.
-MOST_TRANSFERS = 4_000_000
+MOST_TRANSFERS = 10_000_000
 
 Price = Callable[[Candidate, float], float]
 
@@ -64,11 +64,14 @@ class Search:
             least_us = self._setting.nbytes / 1e3 / family.rate_GBps
             if self.best is None or least_us < self.best.time_us:
                 self._climb(family)
-            if self.best is not None and self.best.time_us <= self._setting.floor_us * (1 + ENOUGH):
+            if self._enough():
                 break
         if self.best is None:
             raise self._blocked or NoRouteError("no candidate can run")
         return self.best
+
+    def _enough(self) -> bool:
+        return self.best is not None and self.best.time_us <= self._setting.floor_us * (1 + ENOUGH)
 
     def _climb(self, family: Family) -> None:
         members = [m for m in family.members if m.transfers <= MOST_TRANSFERS] or list(family.members[:1])
@@ -76,7 +79,7 @@ class Search:
         here = start = self._time(members[at])
         for step in (1, -1):
             place, here = at + step, start
-            while 0 <= place < len(members):
+            while 0 <= place < len(members) and not self._enough():
                 there = self._time(members[place])
                 if there > here * (1 - GAIN) and not math.isinf(here):
                     break
