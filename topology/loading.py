@@ -77,15 +77,11 @@ class _Loader:
 
 
 def _parse(text: str, label: str, name: str, use: Callable[[str], Topology]) -> tuple[Topology, dict[int, str]]:
+    from . import graph_json, jsonread, nccl_xml, xmlread, yaml_board, yamlread
+
     first = text.lstrip()[:1]
     if first == "<":
-        from . import nccl_xml
-
-        return nccl_xml.load(text, label, name), {}
+        return nccl_xml.load(xmlread.read(text, label), label, name), {}
     if first == "{":
-        from . import graph_json
-
-        return graph_json.load(text, label, name), {}
-    from . import yaml_board
-
-    return yaml_board.load(text, label, name, use)
+        return graph_json.load(jsonread.Document(text, label), name), {}
+    return yaml_board.load(yamlread.read(text, label), label, name, use)
