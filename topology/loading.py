@@ -15,6 +15,13 @@ from .source import read_text
 
 MAX_LEVELS = 8
 
+# JSON files that lie beside topologies: a key that tells them, what they are and what to give instead.
+NOT_TOPOLOGIES = {
+    "intranode_sketch": "a TACCL sketch, which has no links; expected the topology file used with it (gpus_per_node)",
+    "6-Demand_Met": "a schedule of TE-CCL, which has no links; expected the input it was made from (TopologyParams)",
+    "scheduling-policy": "an ASTRA-sim system file, which has no links; expected the network YAML beside it",
+}
+
 
 def load(board: str | os.PathLike[str], assume: Assumptions | None = None) -> Topology:
     """The shipped board of that name, or the board in that file, with the figures that `assume` gives.
@@ -77,11 +84,29 @@ class _Loader:
 
 
 def _parse(text: str, label: str, name: str, use: Callable[[str], Topology]) -> tuple[Topology, dict[int, str]]:
-    from . import graph_json, jsonread, nccl_xml, xmlread, yaml_board, yamlread
+    from . import astra_sim, nccl_xml, xmlread, yaml_board, yamlread
 
     first = text.lstrip()[:1]
     if first == "<":
         return nccl_xml.load(xmlread.read(text, label), label, name), {}
     if first == "{":
-        return graph_json.load(jsonread.Document(text, label), name), {}
-    return yaml_board.load(yamlread.read(text, label), label, name, use)
+        return _json(text, label, name), {}
+    tree = yamlread.read(text, label)
+    if astra_sim.is_network(tree):
+        return astra_sim.load(tree, label, name), {}
+    return yaml_board.load(tree, label, name, use)
+
+
+def _json(text: str, label: str, name: str) -> Topology:
+    """By a key that only one format has."""
+    from . import graph_json, jsonread, taccl, teccl
+
+    document = jsonread.Document(text, label)
+    for key, found in NOT_TOPOLOGIES.items():
+        if key in document.root:
+            document.fail((key,), f"found {found}")
+    if "TopologyParams" in document.root:
+        return teccl.load(document, name)
+    if "gpus_per_node" in document.root:
+        return taccl.load(document, name)
+    return graph_json.load(document, name)
