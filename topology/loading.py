@@ -84,17 +84,26 @@ class _Loader:
 
 
 def _parse(text: str, label: str, name: str, use: Callable[[str], Topology]) -> tuple[Topology, dict[int, str]]:
-    from . import astra_sim, nccl_xml, xmlread, yaml_board, yamlread
+    from . import astra_sim, yaml_board, yamlread
 
     first = text.lstrip()[:1]
     if first == "<":
-        return nccl_xml.load(xmlread.read(text, label), label, name), {}
+        return _xml(text, label, name), {}
     if first == "{":
         return _json(text, label, name), {}
     tree = yamlread.read(text, label)
     if astra_sim.is_network(tree):
         return astra_sim.load(tree, label, name), {}
     return yaml_board.load(tree, label, name, use)
+
+
+def _xml(text: str, label: str, name: str) -> Topology:
+    """By the root: <platform> is SimGrid's, <system> NCCL's."""
+    from . import nccl_xml, simgrid_xml, xmlread
+
+    root = xmlread.read(text, label)
+    loader = simgrid_xml.load if root.tag == "platform" else nccl_xml.load
+    return loader(root, label, name)
 
 
 def _json(text: str, label: str, name: str) -> Topology:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,9 @@ from .yamlread import Place, fail
 
 MAX_ELEMENTS = 200_000
 MAX_DEPTH = 64
+
+# SimGrid's files name their DTD; nobody fetches it, and everything else that a DOCTYPE can say is refused.
+HARMLESS_DOCTYPE = re.compile(r"""<!DOCTYPE\s+platform\s+SYSTEM\s+("[^"<>]*"|'[^'<>]*')\s*>""")
 
 
 @dataclass(slots=True)
@@ -34,6 +38,7 @@ def read(text: str, label: str) -> Element:
     import defusedxml.sax
 
     builder = _Builder(label)
+    text = HARMLESS_DOCTYPE.sub(lambda found: re.sub(r"\S", " ", found[0]), text, count=1)
     try:
         defusedxml.sax.parseString(text.encode(), builder, forbid_dtd=True)
     except defusedxml.common.DefusedXmlException as error:
@@ -43,7 +48,7 @@ def read(text: str, label: str) -> Element:
         place = Place(error.getLineNumber() or 1, (error.getColumnNumber() or 0) + 1)
         fail(label, place, f"not XML: {error.getMessage()}")
     if builder.root is None:
-        raise TopologyError(f"{label}: found no element; expected <system>")
+        raise TopologyError(f"{label}: found no element; expected <system> or <platform>")
     return builder.root
 
 
