@@ -84,13 +84,15 @@ class _Loader:
 
 
 def _parse(text: str, label: str, name: str, use: Callable[[str], Topology]) -> tuple[Topology, dict[int, str]]:
-    from . import astra_sim, yaml_board, yamlread
-
     first = text.lstrip()[:1]
     if first == "<":
         return _xml(text, label, name), {}
     if first == "{":
         return _json(text, label, name), {}
+    from . import astra_sim, topo_matrix, yaml_board, yamlread
+
+    if topo_matrix.is_matrix(text):
+        return topo_matrix.load(text, label, name), {}
     tree = yamlread.read(text, label)
     if astra_sim.is_network(tree):
         return astra_sim.load(tree, label, name), {}
