@@ -47,7 +47,7 @@ class Draft:
     def both(self, link: Link) -> None:
         """Add the link and its like in the other direction."""
         self.link(link)
-        self.link(replace(link, src=link.dst, dst=link.src))
+        self.link(Link(link.dst, link.src, link.bandwidth_GBps, link.latency_us, link.count, link.kind))
 
     def limit(self, limit: Limit, ends: list[tuple[int, int]]) -> None:
         """Add a limit over the links with these ends; they may come later."""

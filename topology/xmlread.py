@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,9 +39,12 @@ def read(text: str, label: str) -> Element:
     import defusedxml.sax
 
     builder = _Builder(label)
+    source = xml.sax.InputSource()
+    source.setEncoding("utf-8")  # whatever its declaration says: it has been decoded already
     text = HARMLESS_DOCTYPE.sub(lambda found: re.sub(r"\S", " ", found[0]), text, count=1)
+    source.setByteStream(io.BytesIO(text.encode()))
     try:
-        defusedxml.sax.parseString(text.encode(), builder, forbid_dtd=True)
+        defusedxml.sax.parse(source, builder, forbid_dtd=True)
     except defusedxml.common.DefusedXmlException as error:
         found = "entities" if isinstance(error, defusedxml.common.EntitiesForbidden) else "a DTD"
         fail(label, builder.place(), f"found {found}; expected elements only")
