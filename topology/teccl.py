@@ -3,6 +3,9 @@
 TE-CCL builds its topologies in Python (microsoft/TE-CCL, teccl/topologies); a file holds a name and a few
 parameters. Capacities there are in GB/s (divided by the size of a chunk), alphas in seconds, one for each link.
 GPUs come first, box by box, then the switches. NDv2 and DGX2 have alphas of their own, whatever the file says.
+
+Two slips of TE-CCL's code are not followed: it marks wrong nodes as switches where AMD has several boxes, and it has
+the two links between two NDv2 boxes the other way round than the published graph of that board.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 
 import topology
 from _ringtree.errors import TopologyError
-from topology import Topology
+from topology import Topology, bounds
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -59,6 +59,21 @@ def test_alphas_are_latencies() -> None:
     assert latencies(given(name="DGX1", alpha=[2e-6, 0])) == {"nvlink": {2.0}}
     assert latencies(given(name="AMD", chassis=2, alpha=[2e-6, 3e-6])) == {"xgmi": {2.0}, "net": {3.0}}
     assert latencies(given(name="Mesh")) == {"link": {0.0}}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "bound"),
+    [
+        ({"name": "NDv2", "chassis": 2}, 16 / (8 / 12.5)),  # all of a box leaves on one link
+        ({"name": "NDv2", "chassis": 4}, 32 / (24 / 12.5)),  # what three boxes have enters one
+        ({"name": "DGX2", "chassis": 2}, 32 / (31 / 125)),  # a GPU takes what all others have
+        ({"name": "Mesh", "side_length": 4}, 16 / (15 / 200)),  # a corner does
+    ],
+)
+def test_all_gather_is_bound_by_the_narrowest_cut(parameters: dict[str, Any], bound: float) -> None:
+    found = bounds.bound(given(**parameters), "all_gather")
+    assert found is not None
+    assert found.rate_GBps == pytest.approx(bound, rel=1e-9)
 
 
 def test_four_boxes_of_ndv2_meet_at_a_switch() -> None:
