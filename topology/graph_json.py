@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from _ringtree.errors import UnsupportedError
+from _ringtree.errors import TopologyError, UnsupportedError
 
 from .draft import Draft
 from .jsonread import Document, Path
@@ -118,5 +118,7 @@ class _Graph:
         latency = None
         if "lat" in link:
             latency = document.number((*path, "lat"), link["lat"], "a latency of 0 or more, in us")
-        with document.at(path):
+        try:
             self.draft.link(Link(link["src"], link["dst"], bandwidth, latency))
+        except TopologyError as error:
+            document.fail(path, str(error))
