@@ -1,6 +1,6 @@
 """What is wired to what: boards described in files, as one immutable value.
 
-board = topology.load("ppu-8")          # a shipped board, or a file: YAML, NCCL or RCCL XML, graph JSON
+board = topology.load("ppu-8")          # a shipped board, or a file of any format that is known
 board.devices, board.links, board.limits
 board.route(0, 4)                       # indices of the links from node 0 to node 4
 """

@@ -29,10 +29,10 @@ class Draft:
         if len(self.links) + links > MAX_LINKS:
             raise TopologyError(f"found more than {MAX_LINKS} links; expected fewer")
 
-    def node(self, name: str, kind: str, profile: str | None = None) -> int:
-        """Add a plain node; its id."""
+    def node(self, name: str, kind: str, profile: str | None = None, forward: bool = False) -> int:
+        """Add a plain node; its id. `forward` is about devices: everything else does."""
         self.room(nodes=1)
-        self.nodes.append(Node(len(self.nodes), name, kind, profile, forward=kind != "device"))
+        self.nodes.append(Node(len(self.nodes), name, kind, profile, forward=forward or kind != "device"))
         return len(self.nodes) - 1
 
     def link(self, link: Link) -> None:
@@ -43,6 +43,11 @@ class Draft:
         if (link.src, link.dst) in self.links:
             raise TopologyError(f"found the link {ends} again; expected each once, with `count` for parallel ones")
         self.links[link.src, link.dst] = link
+
+    def both(self, link: Link) -> None:
+        """Add the link and its like in the other direction."""
+        self.link(link)
+        self.link(Link(link.dst, link.src, link.bandwidth_GBps, link.latency_us, link.count, link.kind))
 
     def limit(self, limit: Limit, ends: list[tuple[int, int]]) -> None:
         """Add a limit over the links with these ends; they may come later."""

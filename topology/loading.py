@@ -15,6 +15,13 @@ from .source import read_text
 
 MAX_LEVELS = 8
 
+# JSON files that lie beside topologies: a key that tells them, what they are and what to give instead.
+NOT_TOPOLOGIES = {
+    "intranode_sketch": "a TACCL sketch, which has no links; expected the topology file used with it (gpus_per_node)",
+    "6-Demand_Met": "a schedule of TE-CCL, which has no links; expected the input it was made from (TopologyParams)",
+    "scheduling-policy": "an ASTRA-sim system file, which has no links; expected the network YAML beside it",
+}
+
 
 def load(board: str | os.PathLike[str], assume: Assumptions | None = None) -> Topology:
     """The shipped board of that name, or the board in that file, with the figures that `assume` gives.
@@ -79,13 +86,38 @@ class _Loader:
 def _parse(text: str, label: str, name: str, use: Callable[[str], Topology]) -> tuple[Topology, dict[int, str]]:
     first = text.lstrip()[:1]
     if first == "<":
-        from . import nccl_xml
-
-        return nccl_xml.load(text, label, name), {}
+        return _xml(text, label, name), {}
     if first == "{":
-        from . import graph_json
+        return _json(text, label, name), {}
+    from . import astra_sim, topo_matrix, yaml_board, yamlread
 
-        return graph_json.load(text, label, name), {}
-    from . import yaml_board
+    if topo_matrix.is_matrix(text):
+        return topo_matrix.load(text, label, name), {}
+    tree = yamlread.read(text, label)
+    if astra_sim.is_network(tree):
+        return astra_sim.load(tree, label, name), {}
+    return yaml_board.load(tree, label, name, use)
 
-    return yaml_board.load(text, label, name, use)
+
+def _xml(text: str, label: str, name: str) -> Topology:
+    """By the root: <platform> is SimGrid's, <system> NCCL's."""
+    from . import nccl_xml, simgrid_xml, xmlread
+
+    root = xmlread.read(text, label)
+    loader = simgrid_xml.load if root.tag == "platform" else nccl_xml.load
+    return loader(root, label, name)
+
+
+def _json(text: str, label: str, name: str) -> Topology:
+    """By a key that only one format has."""
+    from . import graph_json, jsonread, taccl, teccl
+
+    document = jsonread.Document(text, label)
+    for key, found in NOT_TOPOLOGIES.items():
+        if key in document.root:
+            document.fail((key,), f"found {found}")
+    if "TopologyParams" in document.root:
+        return teccl.load(document, name)
+    if "gpus_per_node" in document.root:
+        return taccl.load(document, name)
+    return graph_json.load(document, name)

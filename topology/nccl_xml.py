@@ -18,7 +18,7 @@ from _ringtree.errors import TopologyError
 from .draft import Draft
 from .model import Figure, Link, LinkKind, Topology
 from .nccl_rates import LOCAL_GBps, net_GBps, nvlink_GBps, pcie_GBps, socket_GBps, xgmi_GBps
-from .xmlread import Element, read
+from .xmlread import Element
 from .yamlread import fail, shorten
 
 GPU_TAGS = ("gpu", "apu")
@@ -26,11 +26,11 @@ SOURCE = "the width that NCCL and RCCL plan with"
 KINDS = ("pcie", "sys", "nvlink", "xgmi", "c2c", "net", "local")
 
 
-def load(text: str, label: str, name: str) -> Topology:
-    """The topology of an XML text, called `name`. Raises TopologyError with line and column."""
-    root = read(text, label)
+def load(root: Element, label: str, name: str) -> Topology:
+    """The topology of an XML file's root, called `name`. Raises TopologyError with line and column."""
     if root.tag != "system":
-        fail(label, root, f"found <{shorten(root.tag)}>, not a topology; expected <system> (NCCL or RCCL topology XML)")
+        wanted = "<system> (NCCL or RCCL topology XML) or <platform> (SimGrid)"
+        fail(label, root, f"found <{shorten(root.tag)}>, not a topology; expected {wanted}")
     if root.get("version") not in ("1", "2"):
         fail(label, root, f"found version {shorten(root.get('version'))!r} of <system>; expected 1 or 2")
     return _System(label).topology(root, name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +15,9 @@ from .yamlread import Place, fail
 
 MAX_ELEMENTS = 200_000
 MAX_DEPTH = 64
+
+# SimGrid's files name their DTD; nobody fetches it, and everything else that a DOCTYPE can say is refused.
+HARMLESS_DOCTYPE = re.compile(r"""<!DOCTYPE\s+platform\s+SYSTEM\s+("[^"<>]*"|'[^'<>]*')\s*>""")
 
 
 @dataclass(slots=True)
@@ -34,8 +39,12 @@ def read(text: str, label: str) -> Element:
     import defusedxml.sax
 
     builder = _Builder(label)
+    source = xml.sax.InputSource()
+    source.setEncoding("utf-8")  # whatever its declaration says: it has been decoded already
+    text = HARMLESS_DOCTYPE.sub(lambda found: re.sub(r"\S", " ", found[0]), text, count=1)
+    source.setByteStream(io.BytesIO(text.encode()))
     try:
-        defusedxml.sax.parseString(text.encode(), builder, forbid_dtd=True)
+        defusedxml.sax.parse(source, builder, forbid_dtd=True)
     except defusedxml.common.DefusedXmlException as error:
         found = "entities" if isinstance(error, defusedxml.common.EntitiesForbidden) else "a DTD"
         fail(label, builder.place(), f"found {found}; expected elements only")
@@ -43,7 +52,7 @@ def read(text: str, label: str) -> Element:
         place = Place(error.getLineNumber() or 1, (error.getColumnNumber() or 0) + 1)
         fail(label, place, f"not XML: {error.getMessage()}")
     if builder.root is None:
-        raise TopologyError(f"{label}: found no element; expected <system>")
+        raise TopologyError(f"{label}: found no element; expected <system> or <platform>")
     return builder.root
 
 

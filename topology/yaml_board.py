@@ -14,7 +14,7 @@ from .figures import parse_bandwidth, parse_latency
 from .model import Figure, LinkKind, Node, Topology
 from .schema import Reader
 from .wiring import KindRule, Wiring
-from .yamlread import Scalar, Tree, read, shorten
+from .yamlread import Scalar, Tree, shorten
 
 TOP = ("board", "description", "source", "nodes", "boards", "kinds", "links", "limits")
 NODE = ("kind", "count", "profile", "forward", "multicast", "aggregation")
@@ -22,12 +22,12 @@ USE = ("use", "copies", "forward")
 KIND = ("bandwidth", "latency", "count", "duplex", "mark", "source")
 
 
-def load(text: str, label: str, name: str, use: Callable[[str], Topology]) -> tuple[Topology, dict[int, str]]:
-    """The board of a file and, for each node id, `label:line:column` of what declared it.
+def load(tree: Tree, label: str, name: str, use: Callable[[str], Topology]) -> tuple[Topology, dict[int, str]]:
+    """The board of a file's tree and, for each node id, `label:line:column` of what declared it.
 
     `use` loads the boards that this one is made of; `name` holds unless the file has a name of its own.
     """
-    return _Board(Reader(label), use).load(read(text, label), name)
+    return _Board(Reader(label), use).load(tree, name)
 
 
 class _Board:

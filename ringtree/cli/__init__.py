@@ -20,6 +20,7 @@ VERBS = {
     "show": "print or draw a board: devices, link matrix, routes, limits, assumptions",
     "simulate": "price collectives on a board in emulated time; no MPI, any number of devices",
     "sweep": "run collectives on real bytes, one rank a device, check and time them",
+    "convert": "write a topology of any format as a board file or graph JSON",
     "train": "train a small network data-parallel on a board",
 }
 

@@ -58,7 +58,7 @@ def test_a_reader_who_leaves_ends_it_quietly() -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("verb", ["boards", "show", "simulate", "sweep", "train"])
+@pytest.mark.parametrize("verb", ["boards", "show", "simulate", "sweep", "convert", "train"])
 def test_every_verb_has_help(verb: str) -> None:
     done = command(verb, "--help")
     assert done.status == 0

@@ -162,6 +162,12 @@ def test_a_billion_laughs_is_refused_at_once() -> None:
     assert time.perf_counter() - start < 1
 
 
+@pytest.mark.parametrize("encoding", ["no-such-code", "utf-16", "iso-8859-1"])
+def test_the_encoding_in_the_declaration_is_not_believed(encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?>\n{amd(("a", "0"), ("b", "1"))}'
+    assert len(topology.loads(text).devices) == 2
+
+
 REFUSED = {
     "aws_g5.48xl-topo": "found no GPU",
     "aws_p5.48xl-topo.2023": "found no GPU",
