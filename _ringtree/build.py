@@ -31,6 +31,7 @@ HEADERS = [
     "execute",
     "arborescence",
     "shallow",
+    "early",
 ]
 
 # -ffp-contract=off: emulated times must not depend on whether a processor fuses multiply and add.

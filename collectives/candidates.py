@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from _ringtree.core import Collective, Recipe, supports
 from _ringtree.errors import UnsupportedError
 
+from .early import early_families
 from .family import Candidate, Family
 from .forests import forest_families
 from .specification import PARAMETERS, Specification
@@ -22,13 +23,15 @@ DEPTH = 2
 MOST_TRANSFERS = 4_000_000
 
 
-def families(planner: Planner, collective: Collective, algorithm: Specification) -> Iterator[Family]:
+def families(
+    planner: Planner, collective: Collective, algorithm: Specification, element_bytes: int = 4
+) -> Iterator[Family]:
     """Every way to do the collective that the specification allows, what is quickly priced first. None is made before
     it is asked for: a search that has found enough saves laying the others on the board. UnsupportedError where there
     is none."""
     none = True
     for name in _names(algorithm):
-        for family in _of_algorithm(planner, collective, name, algorithm):
+        for family in _of_algorithm(planner, collective, name, algorithm, collective.count * element_bytes):
             none = False
             yield family
     if none:
@@ -37,9 +40,11 @@ def families(planner: Planner, collective: Collective, algorithm: Specification)
         )
 
 
-def candidates(planner: Planner, collective: Collective, algorithm: Specification) -> list[Candidate]:
+def candidates(
+    planner: Planner, collective: Collective, algorithm: Specification, element_bytes: int = 4
+) -> list[Candidate]:
     """All members of all families; the lightest one where all are too heavy."""
-    found = [member for family in families(planner, collective, algorithm) for member in family.members]
+    found = [member for family in families(planner, collective, algorithm, element_bytes) for member in family.members]
     light = [c for c in found if c.transfers <= MOST_TRANSFERS]
     return light or [min(found, key=lambda c: c.transfers)]
 
@@ -56,14 +61,20 @@ def _effort(name: str) -> int:
     return laid.get(name, 1 if "pace" in PARAMETERS[name] else 0)
 
 
-def _of_algorithm(planner: Planner, collective: Collective, name: str, asked: Specification) -> Iterator[Family]:
+def _of_algorithm(
+    planner: Planner, collective: Collective, name: str, asked: Specification, nbytes: int
+) -> Iterator[Family]:
     if not supports(name, collective.kind, collective.ranks):
         return
     if name == "two_level" and len(set(_boards(planner))) < 2:
         return
     depth = asked.get("depth") or DEPTH
     if name == "forest":
-        yield from forest_families(planner, collective, asked)
+        if asked.get("early") is None:
+            yield from forest_families(planner, collective, asked)
+        packed = asked.get("hops") or asked.get("trees")
+        if asked.get("early") or (not packed and planner.is_short(collective, nbytes)):
+            yield from early_families(planner, collective, asked, nbytes)
         return
     chunk_counts = _chunk_counts(name, collective, asked)
     if name == "ring":

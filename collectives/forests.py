@@ -78,22 +78,23 @@ def forest_families(planner: Planner, collective: Collective, asked: Specificati
         return
     for packing in reversed(packings):
         trees = forest(collective, planner.shares(collective, packing))
-        settled = {"pace": PACE, "depth": DEPTH, **dict(asked.parameters), "hops": packing.hops}
-        members = (_member(collective, trees, settled, chunks) for chunks in _chunk_counts(collective, asked))
-        yield Family(tuple(members), 2 * packing.hops, packing.rate_GBps)
+        yield Family(members(collective, trees, asked, {"hops": packing.hops}), 2 * packing.hops, packing.rate_GBps)
 
 
-def _chunk_counts(collective: Collective, asked: Specification) -> list[int]:
-    given = asked.get("chunks")
-    share = collective.count // collective.ranks
-    return [c for c in CHUNKS if c == 1 or c * 256 <= share] if given is None else [given]
+def members(
+    collective: Collective, trees: tuple[Tree, ...], asked: Specification, settled: Mapping[str, int]
+) -> tuple[Candidate, ...]:
+    """The forest's candidates: as many pieces as it asks for, or as are worth trying."""
+    given, share = asked.get("chunks"), collective.count // collective.ranks
+    chunk_counts = [c for c in CHUNKS if c == 1 or c * 256 <= share] if given is None else [given]
+    values = {"pace": PACE, "depth": DEPTH, **dict(asked.parameters), **settled}
+    return tuple(_member(collective, trees, {**values, "chunks": chunks}) for chunks in chunk_counts)
 
 
-def _member(collective: Collective, trees: tuple[Tree, ...], settled: Mapping[str, int], chunks: int) -> Candidate:
-    values = {**settled, "chunks": chunks}
+def _member(collective: Collective, trees: tuple[Tree, ...], values: Mapping[str, int]) -> Candidate:
     specification = Specification("forest", tuple((key, values[key]) for key in PARAMETERS["forest"] if key in values))
-    recipe = Recipe("forest", chunks, values["pace"], values["depth"], forest=trees)
-    return Candidate(specification, recipe, 2 * collective.ranks * len(trees) * chunks)
+    recipe = Recipe("forest", values["chunks"], values["pace"], values["depth"], forest=trees)
+    return Candidate(specification, recipe, 2 * collective.ranks * len(trees) * values["chunks"])
 
 
 def shares(packing: Packing, kind: str) -> tuple[Share, ...]:

@@ -17,6 +17,8 @@ from topology.latency import least_latency_us
 
 from . import host
 from .candidates import candidates, families
+from .early import LONG, early_shares
+from .early import MOST_RANKS as MOST_EARLY_RANKS
 from .family import Candidate
 from .forests import KINDS as FOREST_KINDS
 from .forests import MOST_RANKS, Share, pack_ladder, shares
@@ -71,6 +73,7 @@ class Planner:
     _trees: list[Orders | None] = field(default_factory=list, compare=False)
     _times: dict[tuple[Collective, str, str], float] = field(default_factory=dict, compare=False)
     _latencies: dict[tuple[str, int], float] = field(default_factory=dict, compare=False)
+    _early: dict[tuple[str, int, int], tuple[tuple[Share, ...], float]] = field(default_factory=dict, compare=False)
     _packings: dict[tuple[object, ...], tuple[Packing, ...]] = field(default_factory=dict, compare=False)
 
     def plan(self, collective: Collective, dtype: str, op: str, algorithm: Specification) -> Plan:
@@ -88,7 +91,7 @@ class Planner:
 
     def build(self, collective: Collective, dtype: str, op: str, asked: str, chosen: str) -> Plan:
         """The plan that a full specification stands for, priced with all ranks starting at once."""
-        candidate = candidates(self, collective, parse(chosen))[0]
+        candidate = candidates(self, collective, parse(chosen), dtype_size(dtype))[0]
         program = Program.build(collective, candidate.recipe)
         key = (collective, dtype, chosen)
         if key not in self._times:
@@ -134,6 +137,21 @@ class Planner:
         """The packing's trees as shares of the collective."""
         return shares(packing, collective.kind)
 
+    def early(self, collective: Collective, nbytes: int) -> tuple[tuple[Share, ...], float]:
+        """Trees that bring pieces of so many bytes the earliest, and the algbw that they cannot exceed (GB/s)."""
+        assert self.topology is not None
+        root = collective.root if collective.kind in ("broadcast", "reduce") else 0
+        key = (collective.kind, root, nbytes)
+        if key not in self._early:
+            self._early[key] = early_shares(self.topology, self.placement, *key, self.cost_us)
+        return self._early[key]
+
+    def is_short(self, collective: Collective, nbytes: int) -> bool:
+        """Whether latency counts for enough that trees grown for it may be faster than a packing."""
+        if self.topology is None or collective.counts is not None or not 2 <= collective.ranks <= MOST_EARLY_RANKS:
+            return False
+        return nbytes / 1e3 / self._bound_GBps(collective) <= LONG * self._least_us(collective)
+
     def _price(self, program: Program, dtype: str, until_us: float = math.inf) -> float:
         if self.topology is None:
             return 0.0
@@ -146,15 +164,17 @@ class Planner:
             raise
 
     def _fastest(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
+        size = dtype_size(dtype)
         if self.topology is None and algorithm.name == "auto":
-            algorithm = parse(host.choose(collective, dtype_size(dtype)))
+            algorithm = parse(host.choose(collective, size))
         if self.topology is None:
-            return str(candidates(self, collective, algorithm)[0].specification)
+            return str(candidates(self, collective, algorithm, size)[0].specification)
 
         def price_of(candidate: Candidate, until_us: float) -> float:
             return self._price(Program.build(collective, candidate.recipe), dtype, until_us)
 
-        best = Search(price_of, self._setting(collective, dtype)).run(families(self, collective, algorithm))
+        found = families(self, collective, algorithm, size)
+        best = Search(price_of, self._setting(collective, dtype)).run(found)
         chosen = str(best.candidate.specification)
         self._times[collective, dtype, chosen] = best.time_us
         return chosen
@@ -162,10 +182,14 @@ class Planner:
     def _setting(self, collective: Collective, dtype: str) -> Setting:
         assert self.topology is not None
         nbytes = collective.count * dtype_size(dtype)
+        return Setting(nbytes, self._hop_us(), self._bound_GBps(collective), self._least_us(collective))
+
+    def _least_us(self, collective: Collective) -> float:
+        assert self.topology is not None
         key = (collective.kind, collective.root)
         if key not in self._latencies:
             self._latencies[key] = least_latency_us(self.topology, key[0], self.placement, key[1])
-        return Setting(nbytes, self._hop_us(), self._bound_GBps(collective), self._latencies[key])
+        return self._latencies[key]
 
     def _hop_us(self) -> float:
         """The latency between ranks, about: that from the first one to the others."""

@@ -29,7 +29,7 @@ Price = Callable[[Candidate, float], float]
 @dataclass(frozen=True)
 class Setting:
     """What the search is told about the collective: its bytes, the latency of a hop between ranks, and what no
-    algorithm exceeds: a rate, and a latency beside it."""
+    algorithm beats: a rate, and a latency."""
 
     nbytes: int
     hop_us: float
@@ -38,7 +38,7 @@ class Setting:
 
     @property
     def floor_us(self) -> float:
-        return self.nbytes / 1e3 / self.bound_GBps + self.least_us
+        return max(self.nbytes / 1e3 / self.bound_GBps, self.least_us)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@
 | `two_level`          | the same                       | inside the boards, across them, and back                    |
 | `forest`             | `hops`, `trees`, and the same  | the best packing of trees on this board (topology.packing), |
 |                      |                                | of at most so many hops up or down, of at most so many      |
+|                      | `early`                        | trees that bring pieces of so many bytes the earliest       |
 | `one_shot`           | `depth`                        | everyone sends everything to everyone                       |
 | `recursive_doubling`, `rabenseifner`, `pairwise` | `depth` | xor 1, 2, 4, ...; halving, doubling; rank + 1, + 2, ... |
 | `auto`               |                                | the fastest of all, by simulation on the board              |
@@ -37,7 +38,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "rabenseifner": ("chunks", "depth"),
     "pairwise": ("chunks", "depth"),
     "two_level": _PIPELINED,
-    "forest": ("hops", "trees", *_PIPELINED),
+    "forest": ("hops", "trees", "early", *_PIPELINED),
     "auto": (),
 }
 RESERVED = ("bucket", "swing", "direct")
@@ -46,6 +47,7 @@ _RANGES = {
     "channels": (1, 64),
     "hops": (1, 2**20),
     "trees": (1, 2**20),
+    "early": (1, 2**62),
     "chunks": (1, 2**20),
     "pace": (0, 64),
     "depth": (1, 8),

@@ -8,7 +8,7 @@ through switches at the present prices, which no schedule can beat.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -52,7 +52,8 @@ class _Elements:
         )
 
     def of(self, path: Sequence[int]) -> tuple[int, ...]:
-        return tuple(element for link in path for element in (link, *self.limits[link]))
+        """Limits stand before the link that they guard, each once, as on the core's board."""
+        return tuple(dict.fromkeys(element for link in path for element in (*self.limits[link], link)))
 
 
 class RoutedHops:
@@ -83,6 +84,10 @@ class RoutedHops:
 
     def elements(self, src: int, dst: int) -> Sequence[int]:
         return self._elements[src, dst]
+
+    def paths(self) -> Mapping[tuple[int, int], Sequence[int]]:
+        """The elements of every hop, by its two ranks."""
+        return self._elements
 
 
 def _route(topology: Topology, src: int, dst: int) -> tuple[int, ...] | None:

@@ -52,10 +52,13 @@ def test_each_is_proved_and_says_what_it_is(planner: Planner, kind: str) -> None
     assert len({str(c.specification) for c in all_of_them}) == len(all_of_them)
     for candidate in all_of_them:
         name = candidate.specification.name
-        open_only = {"trees"}  # no limit unless one is asked for
-        assert tuple(key for key, _ in candidate.specification.parameters) == tuple(
-            key for key in PARAMETERS[name] if key not in open_only
-        )
+        given = dict(candidate.specification.parameters)
+        # A forest is one of few hops or an early one, and has no limit of trees unless one is asked for.
+        kept = [
+            key for key in PARAMETERS[name] if name != "forest" or key in given or key not in ("hops", "early", "trees")
+        ]
+        assert list(given) == kept
+        assert name != "forest" or ("hops" in given) != ("early" in given)
         verify(Program.build(shape, candidate.recipe))
         assert found(planner, kind, 1100, str(candidate.specification)) == [candidate]
 
