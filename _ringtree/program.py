@@ -53,13 +53,18 @@ class Collective:
 
 @dataclass(frozen=True)
 class Tree:
-    """One tree of a forest: elements offset..offset+length, and each rank's parent going up (reduce) and down."""
+    """One tree of a forest: elements offset..offset+length, and each rank's parent going up (reduce) and down.
+
+    Ranks in `up_detours` and `down_detours` do not use the direct link to their parent.
+    """
 
     offset: int
     length: int
     root: int
     up: tuple[int, ...] | None
     down: tuple[int, ...] | None
+    up_detours: frozenset[int] = frozenset()
+    down_detours: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,13 @@ class Recipe:
         keep = [orders, boards]
         trees = ffi.NULL
         if self.forest:
-            parents = [[array("int32_t", list(p) if p else None) for p in (t.up, t.down)] for t in self.forest]
+            parents = [
+                [
+                    *(array("int32_t", list(p) if p else None) for p in (t.up, t.down)),
+                    *(_marks(d, p) for d, p in ((t.up_detours, t.up), (t.down_detours, t.down))),
+                ]
+                for t in self.forest
+            ]
             fields = [[t.offset, t.length, t.root, *p] for t, p in zip(self.forest, parents, strict=True)]
             trees = ffi.new("rt_tree[]", fields)
             keep += [trees, parents]
@@ -100,6 +111,10 @@ class Recipe:
             },
         )
         return recipe, keep
+
+
+def _marks(ranks: frozenset[int], parents: tuple[int, ...] | None) -> Any:
+    return array("uint8_t", [int(rank in ranks) for rank in range(len(parents))] if ranks and parents else None)
 
 
 def supports(algorithm: str, kind: str, ranks: int) -> bool:
@@ -142,12 +157,17 @@ class Program:
 
     def channel_ends(self) -> list[tuple[int, int]]:
         """(source rank, destination rank) of every channel."""
+        return [(int(channel.src), int(channel.dst)) for channel in self._channels()]
+
+    def detours(self) -> list[bool]:
+        """Of every channel: whether it keeps away from the direct link between its devices."""
+        return [bool(channel.detour) for channel in self._channels()]
+
+    def _channels(self) -> Iterator[Any]:
         channel = ffi.new("rt_channel *")
-        ends = []
         for number in range(self.channels):
             lib.rt_program_channel(self.handle, number, channel)
-            ends.append((int(channel.src), int(channel.dst)))
-        return ends
+            yield channel
 
     def steps(self, rank: int, lane: int) -> Iterator[Any]:
         """The lane's steps as rt_step structs, one at a time (each valid until the next)."""

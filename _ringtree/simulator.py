@@ -45,11 +45,15 @@ class Board:
         self.links = len(links)
         self.elements = len(links) + len(limits)
 
-    def route(self, src: int, dst: int, links_only: bool = True) -> tuple[int, ...]:
-        """Elements from node src to node dst: links, or links and limits (limits count on after the links)."""
+    def route(self, src: int, dst: int, links_only: bool = True, detour: bool = False) -> tuple[int, ...]:
+        """Elements from node src to node dst: links, or links and limits (limits count on after the links).
+
+        `detour`: as if there were no direct link between them.
+        """
         capacity = 2 * self.nodes + self.elements
         elements, length, error = ffi.new("int32_t[]", capacity), ffi.new("int32_t *"), new_error()
-        status = lib.rt_board_route(self.handle, src, dst, int(links_only), elements, capacity, length, error)
+        what = (self.handle, src, dst, int(detour), int(links_only))
+        status = lib.rt_board_route(*what, elements, capacity, length, error)
         check(status, error)
         return tuple(ffi.unpack(elements, length[0])) if length[0] else ()
 

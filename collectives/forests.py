@@ -40,6 +40,8 @@ class Share:
     up: Parents | None
     down: Parents | None
     weight: float
+    up_detours: frozenset[int] = frozenset()
+    down_detours: frozenset[int] = frozenset()
 
 
 def pack_ladder(
@@ -101,15 +103,16 @@ def shares(packing: Packing, kind: str) -> tuple[Share, ...]:
     """The packing's trees; those of an all-reduce joined in pairs, largest first, so that few pairs are needed."""
     found = sorted(packing.trees, key=lambda tree: -tree.rate_GBps)
     if kind != "all_reduce":
-        return tuple(Share(t.root, *_ways(t), t.rate_GBps) for t in found)
+        return tuple(
+            Share(t.root, t.parents, None, t.rate_GBps, up_detours=t.detours)
+            if t.up
+            else Share(t.root, None, t.parents, t.rate_GBps, down_detours=t.detours)
+            for t in found
+        )
     roots = sorted({tree.root for tree in found})
     pairs = [pair for root in roots for pair in _pairs([tree for tree in found if tree.root == root])]
     least = LEAST_SHARE * sum(pair.weight for pair in pairs)
     return tuple(pair for pair in pairs if pair.weight > least)
-
-
-def _ways(tree: PackedTree) -> tuple[Parents | None, Parents | None]:
-    return (tree.parents, None) if tree.up else (None, tree.parents)
 
 
 def _pairs(trees: Sequence[PackedTree]) -> Iterator[Share]:
@@ -121,7 +124,7 @@ def _pairs(trees: Sequence[PackedTree]) -> Iterator[Share]:
     cuts = sorted({cut for line in lines.values() for cut in line if cut <= min(lines[True][-1], lines[False][-1])})
     for begin, end in pairwise(cuts):
         up, down = (ways[way][sum(edge <= begin for edge in lines[way]) - 1] for way in (True, False))
-        yield Share(up.root, up.parents, down.parents, end - begin)
+        yield Share(up.root, up.parents, down.parents, end - begin, up.detours, down.detours)
 
 
 def forest(collective: Collective, found: Sequence[Share]) -> tuple[Tree, ...]:
@@ -144,5 +147,6 @@ def _split(found: Sequence[Share], offset: int, length: int) -> Iterator[Tree]:
         so_far += share.weight
         end = length if number == len(found) else round(length * so_far / total)
         if end > begin or length < number == 1:
-            yield Tree(offset + begin, end - begin, share.root, share.up, share.down)
+            ways = (share.up, share.down, share.up_detours, share.down_detours)
+            yield Tree(offset + begin, end - begin, share.root, *ways)
         begin = max(begin, end)

@@ -224,8 +224,8 @@ const rt_link_rate *rt_board_rates(const rt_board *board) {
     return board->rates;
 }
 
-int rt_board_route(const rt_board *board, int32_t src, int32_t dst, int links_only, int32_t *elements, int32_t capacity,
-                   int32_t *length, rt_error *error) {
+int rt_board_route(const rt_board *board, int32_t src, int32_t dst, int detour, int links_only, int32_t *elements,
+                   int32_t capacity, int32_t *length, rt_error *error) {
     rt_router *router;
     const int32_t *path;
     int32_t found = 0, kept = 0;
@@ -233,7 +233,7 @@ int rt_board_route(const rt_board *board, int32_t src, int32_t dst, int links_on
     if (status != RT_OK) {
         return status;
     }
-    status = rt_router_find(router, src, dst, &path, &found, error);
+    status = rt_router_find(router, src, dst, detour, &path, &found, error);
     for (int32_t i = 0; status == RT_OK && i < found; i++) {
         if (links_only && !rt_board_is_link(board, path[i])) {
             continue;

@@ -60,6 +60,8 @@ typedef struct rt_tree {
     int32_t root;
     const int32_t *up;
     const int32_t *down;
+    const uint8_t *up_detour; /* by rank: 1 where the channel to the parent is a detour; NULL: nowhere */
+    const uint8_t *down_detour;
 } rt_tree;
 
 typedef struct rt_recipe {

@@ -198,12 +198,12 @@ static int64_t channels_of(const rt_collective *c, int32_t core, rt_channel *end
         const int64_t distance = INT64_C(1) << round;
         for (int32_t r = 0; r < ranks; r++) {
             int64_t partner = disseminates ? (r + distance) % n : r ^ distance;
-            ends[many++] = (rt_channel){r, (int32_t)partner};
+            ends[many++] = (rt_channel){.src = r, .dst = (int32_t)partner};
         }
     }
     for (int32_t i = 0; i < 2 * extra; i++) {
         int32_t e = core + i % extra;
-        ends[many++] = i < extra ? (rt_channel){e, e - core} : (rt_channel){e - core, e};
+        ends[many++] = i < extra ? (rt_channel){.src = e, .dst = e - core} : (rt_channel){.src = e - core, .dst = e};
     }
     return many;
 }

@@ -211,7 +211,7 @@ int rt_flow_stuck(const rt_simulation *sim, int32_t id, rt_error *error) {
     const rt_flow *flow = &sim->flows[id];
     const rt_program *program = sim->jobs[flow->job].program;
     char what[128];
-    rt_channel ends = {-1, -1};
+    rt_channel ends = {.src = -1, .dst = -1};
     int32_t base = (int32_t)sim->first_pipe[flow->job];
     if (flow->phase == RT_DEPEND) {
         const rt_dep *dep = &sim->deps[id][flow->dep];

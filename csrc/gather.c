@@ -148,7 +148,8 @@ static int new_program(const rt_collective *c, int32_t depth, int64_t *packed, r
         scratch[rank] = end - place > 1 ? packed[end] - packed[place] : 0;
         if (place) {
             int32_t parent = rank_of(c, above);
-            ends[place - 1] = c->kind == RT_GATHER ? (rt_channel){rank, parent} : (rt_channel){parent, rank};
+            ends[place - 1] = c->kind == RT_GATHER ? (rt_channel){.src = rank, .dst = parent}
+                                                   : (rt_channel){.src = parent, .dst = rank};
         }
     }
     int status = rt_stored_new(c, depth, n - 1, ends, scratch, program, error);

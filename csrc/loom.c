@@ -197,11 +197,12 @@ static void lay_down(const loom *l, int32_t tree, int32_t rank, const places *p,
 }
 
 /* A child's channel is numbered by its seat: the children of a rank have neighbouring channels. */
-static void lay_channels(const rt_kin *kin, bool up, rt_channel *ends) {
+static void lay_channels(const rt_kin *kin, bool up, const uint8_t *detour, rt_channel *ends) {
     for (int32_t parent = 0; parent < kin->ranks; parent++) {
         for (int32_t seat = kin->first[parent]; seat < kin->first[parent + 1]; seat++) {
             int32_t kid = kin->kids[seat];
-            ends[seat] = up ? (rt_channel){kid, parent} : (rt_channel){parent, kid};
+            ends[seat] = up ? (rt_channel){.src = kid, .dst = parent} : (rt_channel){.src = parent, .dst = kid};
+            ends[seat].detour = detour && detour[kid];
         }
     }
 }
@@ -213,8 +214,8 @@ static int lay_tree(loom *l, int32_t tree, int32_t channels, rt_error *error) {
     if (status) {
         return status;
     }
-    lay_channels(&l->up, true, f->ends + channels);
-    lay_channels(&l->down, false, f->ends + channels + l->up.edges);
+    lay_channels(&l->up, true, t->up_detour, f->ends + channels);
+    lay_channels(&l->down, false, t->down_detour, f->ends + channels + l->up.edges);
     for (int32_t rank = 0; rank < l->up.ranks; rank++) {
         const places p = places_of(l, tree, rank);
         lay_up(l, tree, rank, &p, channels, f->lanes + f->first[rank]);

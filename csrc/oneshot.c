@@ -17,7 +17,7 @@ static int32_t channel_of(int32_t src, int32_t dst, int32_t n) {
 
 static void channel(const rt_program *program, int32_t id, rt_channel *ends) {
     const int32_t n = program->collective.ranks;
-    *ends = (rt_channel){id % n, (id % n + id / n + 1) % n};
+    *ends = (rt_channel){.src = id % n, .dst = (id % n + id / n + 1) % n};
 }
 
 /* Contribution `from` goes into the sum; contribution 0 begins it. */

@@ -66,9 +66,10 @@ static void channel(const rt_program *program, int32_t id, rt_channel *ends) {
     const int32_t n = c->ranks;
     if (is_rooted(c->kind)) {
         int32_t other = (c->root + 1 + id) % n;
-        *ends = c->kind == RT_GATHER ? (rt_channel){other, c->root} : (rt_channel){c->root, other};
+        *ends = c->kind == RT_GATHER ? (rt_channel){.src = other, .dst = c->root}
+                                     : (rt_channel){.src = c->root, .dst = other};
     } else {
-        *ends = (rt_channel){id % n, (id % n + id / n + 1) % n};
+        *ends = (rt_channel){.src = id % n, .dst = (id % n + id / n + 1) % n};
     }
 }
 

@@ -53,7 +53,8 @@ static int add_pipe(rt_simulation *sim, const rt_job *job, rt_router *router, in
     const int32_t *path;
     int32_t length;
     rt_program_channel(job->program, id, &ends);
-    int status = rt_router_find(router, job->placement[ends.src], job->placement[ends.dst], &path, &length, error);
+    int status =
+        rt_router_find(router, job->placement[ends.src], job->placement[ends.dst], ends.detour, &path, &length, error);
     if (status == RT_ERR_NO_ROUTE) {
         pipe->path = -1; /* an error only for a program that uses it */
         return RT_OK;

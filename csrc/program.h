@@ -99,9 +99,11 @@ typedef struct rt_step {
     rt_dep deps[4];
 } rt_step;
 
+/* detour: on a board, its messages do not take the direct link between the two devices (route.h). */
 typedef struct rt_channel {
     int32_t src;
     int32_t dst;
+    int32_t detour; /* 0 or 1 */
 } rt_channel;
 
 typedef struct rt_program rt_program;

@@ -124,7 +124,7 @@ static void channel(const rt_program *program, int32_t id, rt_channel *ends) {
     const ring_program *self = (const ring_program *)program;
     const int32_t n = program->collective.ranks, row = id / n * n;
     int32_t place = self->place[id] + 1;
-    *ends = (rt_channel){id - row, self->order[row + (place == n ? 0 : place)]};
+    *ends = (rt_channel){.src = id - row, .dst = self->order[row + (place == n ? 0 : place)]};
 }
 
 static int32_t lanes(const rt_program *program, int32_t rank) {

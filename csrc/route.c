@@ -20,8 +20,9 @@ typedef struct seen {
 struct rt_router {
     const rt_board *board;
     int32_t source;
-    int32_t search; /* counts searches, so that no array needs clearing */
-    int32_t target; /* counts targets, likewise */
+    int32_t avoided; /* a link that the present search does not take, -1: none */
+    int32_t search;  /* counts searches, so that no array needs clearing */
+    int32_t target;  /* counts targets, likewise */
     seen *nodes;
     int32_t *came_next; /* per link */
     int32_t *queue;     /* the nodes reached, by level; those before `expanded` have shown their links */
@@ -36,7 +37,7 @@ int rt_router_new(const rt_board *board, rt_router **router, rt_error *error) {
     rt_router *made = calloc(1, sizeof *made);
     if (made) {
         made->board = board;
-        made->source = -1;
+        made->source = made->avoided = -1;
         made->nodes = calloc(nodes, sizeof *made->nodes);
         made->came_next = calloc((size_t)board->links + 1, word);
         made->queue = calloc(nodes, word);
@@ -69,8 +70,9 @@ static void reach(rt_router *router, int32_t node, int32_t level, double width) 
     router->queue[router->reached++] = node;
 }
 
-static void begin(rt_router *router, int32_t source) {
+static void begin(rt_router *router, int32_t source, int32_t avoided) {
     router->source = source;
+    router->avoided = avoided;
     router->search++;
     router->reached = router->expanded = 0;
     reach(router, source, 0, INFINITY);
@@ -84,6 +86,9 @@ static void expand(rt_router *router, int32_t node) {
     }
     for (int32_t i = board->out_first[node]; i < board->out_first[node + 1]; i++) {
         int32_t link = board->out[i], next = board->dst[link];
+        if (link == router->avoided) {
+            continue;
+        }
         seen *there = &router->nodes[next];
         double width = fmin(here.width, board->rates[link].bytes_per_us);
         if (there->search != router->search) {
@@ -150,15 +155,25 @@ static int32_t add_link(rt_router *router, int32_t length, int32_t link) {
     return length;
 }
 
-int rt_router_find(rt_router *router, int32_t src, int32_t dst, const int32_t **path, int32_t *length,
+static int32_t direct_link(const rt_board *board, int32_t src, int32_t dst) {
+    for (int32_t i = board->out_first[src]; i < board->out_first[src + 1]; i++) {
+        if (board->dst[board->out[i]] == dst) {
+            return board->out[i];
+        }
+    }
+    return -1;
+}
+
+int rt_router_find(rt_router *router, int32_t src, int32_t dst, int detour, const int32_t **path, int32_t *length,
                    rt_error *error) {
     const rt_board *board = router->board;
     if (src < 0 || src >= board->nodes || dst < 0 || dst >= board->nodes) {
         return rt_fail(error, RT_ERR_INVALID, "board: found nodes %d and %d, expected 0 to %d", src, dst,
                        board->nodes - 1);
     }
-    if (src != router->source) {
-        begin(router, src);
+    int32_t avoided = detour ? direct_link(board, src, dst) : -1;
+    if (src != router->source || avoided != router->avoided) {
+        begin(router, src, avoided);
     }
     if (!settle(router, dst)) {
         return rt_fail(error, RT_ERR_NO_ROUTE, "board: no route from node %d to node %d", src, dst);

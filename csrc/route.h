@@ -9,6 +9,9 @@
  * Of the paths with the fewest links the widest (the largest bottleneck among links; limits take no part), then the
  * one with the lexicographically smallest node ids.
  *
+ * A detour is the route as if the direct link from source to target were not there: on a board whose chips have links
+ * of their own and a host path as well, it is the host path. Without a direct link it is the route itself.
+ *
  * Ownership: a router borrows its board. It is not for several threads at once.
  */
 #ifndef RINGTREE_ROUTE_H
@@ -22,6 +25,7 @@ int rt_router_new(const rt_board *board, rt_router **router, rt_error *error);
 void rt_router_free(rt_router *router);
 
 /* The elements from src to dst, limits included: *path points into the router until the next call. */
-int rt_router_find(rt_router *router, int32_t src, int32_t dst, const int32_t **path, int32_t *length, rt_error *error);
+int rt_router_find(rt_router *router, int32_t src, int32_t dst, int detour, const int32_t **path, int32_t *length,
+                   rt_error *error);
 
 #endif

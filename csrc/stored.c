@@ -66,7 +66,7 @@ static int check_shape(const rt_collective *c, int32_t channels, const rt_channe
                        rt_error *error) {
     for (int32_t i = 0; i < channels; i++) {
         if (ends[i].src < 0 || ends[i].src >= c->ranks || ends[i].dst < 0 || ends[i].dst >= c->ranks ||
-            ends[i].src == ends[i].dst) {
+            ends[i].src == ends[i].dst || ends[i].detour < 0 || ends[i].detour > 1) {
             return rt_fail(error, RT_ERR_INVALID, "program: channel %d: found %d to %d, expected two of the %d ranks",
                            i, ends[i].src, ends[i].dst, c->ranks);
         }

@@ -60,7 +60,7 @@ bool rt_move_posted(rt_op *op, rt_move *move) {
         return false;
     }
     rt_error error;
-    int status = rt_wall_post(op->comm->wall, move->to->channel.dst, move->bytes, later(received_us(move), slot),
+    int status = rt_wall_post(op->comm->wall, &move->to->channel, move->bytes, later(received_us(move), slot),
                               &move->left_us, &move->tail_us, &error);
     if (status != RT_OK) {
         rt_op_fail(op, status, "%s", error.text);

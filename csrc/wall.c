@@ -22,15 +22,15 @@ void rt_wall_free(rt_wall *wall) {
 
 static int find_routes(rt_wall *wall, const rt_board *board, const int32_t *placement, rt_error *error) {
     int32_t elements = rt_board_elements(board), used = 0;
-    for (int32_t rank = 0; rank < wall->arena->ranks; rank++) {
-        rt_route *route = &wall->routes[rank];
+    for (int32_t i = 0; i < 2 * wall->arena->ranks; i++) {
+        rt_route *route = &wall->routes[i];
         int32_t *longer = realloc(wall->path, (size_t)(used + elements + 1) * sizeof *longer);
         if (!longer) {
             return rt_fail(error, RT_ERR_NO_MEMORY, "wall clock: out of memory for routes");
         }
         wall->path = longer;
         route->first = used;
-        int status = rt_board_route(board, placement[wall->rank], placement[rank], 0, longer + used, elements,
+        int status = rt_board_route(board, placement[wall->rank], placement[i / 2], i % 2, 0, longer + used, elements,
                                     &route->length, error);
         if (status == RT_ERR_NO_ROUTE) {
             route->length = -1; /* an error only for a program that needs it */
@@ -60,7 +60,7 @@ int rt_wall_new(rt_arena *arena, int32_t rank, const rt_board *board, const int3
     *made = (rt_wall){.arena = arena, .rank = rank, .dilation = dilation};
     made->rates = calloc((size_t)elements + 1, sizeof *made->rates);
     made->is_link = calloc((size_t)elements + 1, sizeof *made->is_link);
-    made->routes = calloc((size_t)arena->ranks, sizeof *made->routes);
+    made->routes = calloc(2 * (size_t)arena->ranks, sizeof *made->routes);
     if (!made->rates || !made->is_link || !made->routes) {
         rt_wall_free(made);
         return rt_fail(error, RT_ERR_NO_MEMORY, "wall clock: out of memory for %d links", elements);
@@ -110,15 +110,15 @@ static int lock(rt_wall *wall, rt_error *error) {
     }
 }
 
-int rt_wall_post(rt_wall *wall, int32_t dst, int64_t bytes, double head_us, double *left_us, double *tail_us,
-                 rt_error *error) {
-    const rt_route *route = &wall->routes[dst];
+int rt_wall_post(rt_wall *wall, const rt_channel *channel, int64_t bytes, double head_us, double *left_us,
+                 double *tail_us, rt_error *error) {
+    const rt_route *route = &wall->routes[2 * channel->dst + channel->detour];
     rt_links *links = wall->arena->links;
     double head = head_us, tail = head_us;
     bool on_link = false;
     if (route->length < 0) {
         return rt_fail(error, RT_ERR_NO_ROUTE, "wall clock: no path on the board joins ranks %d and %d", wall->rank,
-                       dst);
+                       channel->dst);
     }
     *left_us = head_us;
     int status = route->length > 0 ? lock(wall, error) : RT_OK;

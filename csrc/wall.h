@@ -13,6 +13,7 @@
 
 #include "arena.h"
 #include "board.h"
+#include "program.h"
 
 typedef struct rt_route {
     int32_t first;  /* in rt_wall.path */
@@ -25,7 +26,7 @@ typedef struct rt_wall {
     double dilation;
     rt_link_rate *rates; /* of every element of the board */
     uint8_t *is_link;
-    rt_route *routes; /* from this rank to each */
+    rt_route *routes; /* from this rank to each, and the detour to it */
     int32_t *path;
 } rt_wall;
 
@@ -35,8 +36,8 @@ void rt_wall_free(rt_wall *wall);
 
 double rt_wall_us(const rt_wall *wall, int64_t ns);
 int64_t rt_wall_ns(const rt_wall *wall, double us);
-/* Reserve the route to rank `dst` from head_us on: when the tail has left the first link, and when it arrives. */
-int rt_wall_post(rt_wall *wall, int32_t dst, int64_t bytes, double head_us, double *left_us, double *tail_us,
-                 rt_error *error);
+/* Reserve the channel's route from head_us on: when the tail has left the first link, and when it arrives. */
+int rt_wall_post(rt_wall *wall, const rt_channel *channel, int64_t bytes, double head_us, double *left_us,
+                 double *tail_us, rt_error *error);
 
 #endif

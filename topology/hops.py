@@ -1,8 +1,8 @@
 """From chip to chip: which links and shared limits an edge between two ranks takes, and what it costs at a price.
 
 Elements are the topology's links, then its limits. A hop never passes through a third chip: a tree has that chip as a
-node of its own instead. `RoutedHops` takes the one route that the link model takes; `FreeHops` the cheapest path
-through switches at the present prices, which no schedule can beat.
+node of its own instead. `RoutedHops` takes the cheaper of the two ways that the link model knows, route and detour;
+`FreeHops` the cheapest path through switches at the present prices, which no schedule can beat.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ class Hops(Protocol):
     def elements(self, src: int, dst: int) -> Sequence[int]:
         """What the hop takes at the prices of the last `costs`."""
 
+    def is_detour(self, src: int, dst: int) -> bool:
+        """Whether it then keeps away from the direct link (contract of channels, csrc/program.h)."""
+
 
 class _Elements:
     """Capacities, and the limits that stand before a link."""
@@ -57,42 +60,56 @@ class _Elements:
 
 
 class RoutedHops:
-    """Hops over the link model's routes. Raises AssumptionError where a bandwidth is unknown."""
+    """Hops over the link model's routes: the direct link or what else the route is, and the detour, where that is
+    another way. Raises AssumptionError where a bandwidth is unknown."""
 
     def __init__(self, topology: Topology, placement: Sequence[int]) -> None:
         elements = _Elements(topology)
         self.ranks = len(placement)
         self.capacities_GBps = elements.capacities_GBps
-        self._elements: dict[tuple[int, int], tuple[int, ...]] = {}
+        self._ways: dict[tuple[int, int, bool], tuple[int, ...]] = {}
         for i, src in enumerate(placement):
             for j, dst in enumerate(placement):
-                path = _route(topology, src, dst) if i != j else None
-                if path:
-                    self._elements[i, j] = elements.of(path)
+                for detour in (False, True):
+                    path = _route(topology, src, dst, detour) if i != j else None
+                    if path and (not detour or elements.of(path) != self._ways.get((i, j, False))):
+                        self._ways[i, j, detour] = elements.of(path)
         self.mirrored = elements.mirrored and all(
-            self._elements.get((j, i)) == tuple(elements.back[link] for link in reversed(taken))
-            for (i, j), taken in self._elements.items()
+            self._ways.get((j, i, detour)) == tuple(elements.back[link] for link in reversed(taken))
+            for (i, j, detour), taken in self._ways.items()
         )
-        uses = [(i, j, element) for (i, j), taken in self._elements.items() for element in taken]
-        self._src, self._dst, self._element = np.array(uses, dtype=int).reshape(-1, 3).T
+        self._matrices = [self._matrix(detour) for detour in (False, True)]
+        self._round: NDArray[np.bool_] = np.zeros((self.ranks, self.ranks), bool)
+
+    def _matrix(self, detour: bool) -> tuple[NDArray[np.int64], ...]:
+        uses = [(i, j, e) for (i, j, way), taken in self._ways.items() if way == detour for e in taken]
+        return tuple(np.array(uses, dtype=int).reshape(-1, 3).T)
 
     def costs(self, prices: Floats) -> Floats:
-        found = np.full((self.ranks, self.ranks), np.inf)
-        found[self._src, self._dst] = 0.0
-        np.add.at(found, (self._src, self._dst), prices[self._element])
-        return found
+        found = []
+        for src, dst, element in self._matrices:
+            cost = np.full((self.ranks, self.ranks), np.inf)
+            cost[src, dst] = 0.0
+            np.add.at(cost, (src, dst), prices[element])
+            found.append(cost)
+        self._round = found[1] < found[0]
+        cheaper: Floats = np.minimum(*found)
+        return cheaper
 
     def elements(self, src: int, dst: int) -> Sequence[int]:
-        return self._elements[src, dst]
+        return self._ways[src, dst, self.is_detour(src, dst)]
+
+    def is_detour(self, src: int, dst: int) -> bool:
+        return bool(self._round[src, dst])
 
     def paths(self) -> Mapping[tuple[int, int], Sequence[int]]:
-        """The elements of every hop, by its two ranks."""
-        return self._elements
+        """The elements of every hop that is no detour, by its two ranks."""
+        return {(i, j): taken for (i, j, detour), taken in self._ways.items() if not detour}
 
 
-def _route(topology: Topology, src: int, dst: int) -> tuple[int, ...] | None:
+def _route(topology: Topology, src: int, dst: int, detour: bool) -> tuple[int, ...] | None:
     try:
-        path = topology.route(src, dst)
+        path = topology.route(src, dst, detour)
     except NoRouteError:
         return None
     between = (topology.nodes[topology.links[link].dst] for link in path[:-1])
@@ -135,3 +152,6 @@ class FreeHops:
             path.append(int(self._first[at, end]))
             at = self._links[path[-1]][1]
         return self._parts.of(path)
+
+    def is_detour(self, src: int, dst: int) -> bool:
+        return False

@@ -156,13 +156,14 @@ class Topology:
             self._boards[cost_us] = self._build(cost_us)
         return self._boards[cost_us]
 
-    def route(self, src: int, dst: int) -> tuple[int, ...]:
+    def route(self, src: int, dst: int, detour: bool = False) -> tuple[int, ...]:
         """Indices of the links from node src to node dst: fewest, then widest, then smallest node ids.
 
-        Raises NoRouteError, AssumptionError where a bandwidth is unknown.
+        `detour`: as if there were no direct link between them. Raises NoRouteError, AssumptionError where a bandwidth
+        is unknown.
         """
         try:
-            return self._router.route(src, dst)
+            return self._router.route(src, dst, detour=detour)
         except NoRouteError:
             ends = f"{self.nodes[src].name} to {self.nodes[dst].name}"
             raise NoRouteError(f"{self.name}: no route from {ends}; devices that lie between do not forward") from None

@@ -39,12 +39,16 @@ LIGHTER = 0.99
 
 @dataclass(frozen=True)
 class PackedTree:
-    """Parents of the ranks (-1 at the root), and the share of the data that the tree carries, in GB/s."""
+    """Parents of the ranks (-1 at the root), and the share of the data that the tree carries, in GB/s.
+
+    `detours`: ranks whose hop from or to their parent keeps away from the direct link.
+    """
 
     root: int
     up: bool
     parents: tuple[int, ...]
     rate_GBps: float
+    detours: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ def ladder(
 
 def _packed(wanted: Sequence[Demand], rung: Rung, scale: float) -> tuple[PackedTree, ...]:
     return tuple(
-        PackedTree(wanted[demand].root, up, parents, rate * scale)
-        for demand, parents, rate in rung.trees
-        for up in wanted[demand].way.value
+        PackedTree(wanted[tree.demand].root, up, tree.parents, rate * scale, tree.detours[up])
+        for tree, rate in rung.trees
+        for up in wanted[tree.demand].way.value
     )

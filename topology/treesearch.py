@@ -26,15 +26,23 @@ SMOOTHING = 0.5
 Parents = tuple[int, ...]
 
 
+class Column(NamedTuple):
+    """A tree of a demand; `detours` are the ranks whose hop from their parent is one, and those of the hop to it."""
+
+    demand: int
+    parents: Parents
+    detours: tuple[frozenset[int], frozenset[int]]
+
+
 class Rung(NamedTuple):
-    """The best found with trees of at most so many hops: its rate, and the trees (demand, parents, rate).
+    """The best found with trees of at most so many hops: its rate, and the trees with theirs.
 
     `load`: how busy the links and limits are, summed over all of them.
     """
 
     hops: int
     rate: float
-    trees: list[tuple[int, Parents, float]]
+    trees: list[tuple[Column, float]]
     load: float
 
 
@@ -49,7 +57,7 @@ class TreeSearch:
         self._wanted = wanted
         self._capacities = hops.capacities_GBps / self.scale
         self._master = Master(self._capacities, wanted)
-        self._trees: list[tuple[int, Parents]] = []
+        self._trees: list[Column] = []
         self._known: set[tuple[int, Parents, frozenset[tuple[int, int]]]] = set()
         self._rate = 0.0
         self._all_needed = len({demand.group for demand in wanted}) < len(wanted)
@@ -81,22 +89,22 @@ class TreeSearch:
 
     def thin(self, rung: Rung, most: int) -> Rung:
         """The best rate found with at most so many of the rung's trees: the slowest go, the others make up for it."""
-        kept = {(demand, parents): rate for demand, parents, rate in rung.trees}
+        kept = dict(rung.trees)
         while len(kept) > most:
-            left = Counter(demand for demand, _ in kept)
+            left = Counter(tree.demand for tree in kept)
             if self._all_needed and len(left) > most:
                 raise UnsupportedError(f"no packing of {most} trees: each of {len(left)} ranks needs one")
             # The slowest first, but for the last tree of a demand whose data nothing else brings.
             fewer = len(kept) - max(1, (len(kept) - most) // 4)
             for tree in sorted(kept, key=lambda tree: kept[tree]):
-                if len(kept) > fewer and (left[tree[0]] > 1 or not self._all_needed):
-                    left[tree[0]] -= 1
+                if len(kept) > fewer and (left[tree.demand] > 1 or not self._all_needed):
+                    left[tree.demand] -= 1
                     del kept[tree]
             self._master.only({i for i, tree in enumerate(self._trees) if tree in kept})
             rate, *_ = self._master.solve()
             rates = self._master.rates()
             kept = {tree: float(rates[i]) for i, tree in enumerate(self._trees) if tree in kept and rates[i] > GAP}
-            rung = Rung(rung.hops, rate, [(*tree, rate) for tree, rate in kept.items()], self._master.load())
+            rung = Rung(rung.hops, rate, list(kept.items()), self._master.load())
         self._master.only(None)
         return rung
 
@@ -105,7 +113,7 @@ class TreeSearch:
 
     def _rung(self, hops: int) -> Rung:
         rates = self._master.rates()
-        trees = [(d, parents, float(rate)) for (d, parents), rate in zip(self._trees, rates, strict=True) if rate > GAP]
+        trees = [(tree, float(rate)) for tree, rate in zip(self._trees, rates, strict=True) if rate > GAP]
         return Rung(hops, self._rate, trees, self._master.load())
 
     def _settle(self, hops: int | None) -> bool:
@@ -178,7 +186,8 @@ class TreeSearch:
             column = (demand, parents, frozenset(uses.items()))
             if paid < self._worth[demand] - GAP and column not in self._known:
                 self._known.add(column)
-                self._trees.append((demand, parents))
+                detours = (self._detours(parents, up=False), self._detours(parents, up=True))
+                self._trees.append(Column(demand, parents, detours))
                 self._master.add(demand, uses, sum(self._loads[element] * times for element, times in uses.items()))
                 added += 1
         return added
@@ -190,3 +199,11 @@ class TreeSearch:
                 for element in self._hops.elements(child, parent) if up else self._hops.elements(parent, child):
                     uses[element] = uses.get(element, 0) + 1
         return uses
+
+    def _detours(self, parents: Parents, up: bool) -> frozenset[int]:
+        """Ranks whose hop to their parent, or from it, keeps away from the direct link."""
+        return frozenset(
+            child
+            for child, parent in enumerate(parents)
+            if parent >= 0 and (self._hops.is_detour(child, parent) if up else self._hops.is_detour(parent, child))
+        )

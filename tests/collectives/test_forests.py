@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from _ringtree.core import Collective, Program, Recipe, Tree, verify
+from _ringtree.core import Collective, Program, Recipe, Record, Tree, verify
 from _ringtree.errors import NoRouteError, UnsupportedError
 from collectives import plan
 from collectives.forests import KINDS, Share, forest, pack_ladder, shares
@@ -53,7 +53,7 @@ def test_parts_that_differ(kind: str, counts: tuple[int, ...]) -> None:
     verify(Program.build(collective, Recipe("forest", 3, 2, 2, forest=trees)))
 
 
-@pytest.mark.parametrize("board", ["ppu-8", "dgx1v", "mi300x-8", "unequal-8-4", "n300", "pcie-8"])
+@pytest.mark.parametrize("board", ["ppu-8", "ppu-8-pcie", "dgx1v", "mi300x-8", "unequal-8-4", "n300", "pcie-8"])
 @pytest.mark.parametrize("kind", ["all_reduce", "all_gather", "reduce_scatter"])
 def test_long_vectors_come_near_the_bound_and_never_above(board: str, kind: str) -> None:
     found = plan(load(board), kind, 2**30, algorithm="forest")
@@ -101,3 +101,19 @@ def test_few_trees_lose_little(kind: str, trees: int) -> None:
         assert found.plan.startswith(f"forest:hops={packing.hops}:trees={trees}:chunks=")
         assert 0.97 * packing.rate_GBps <= 2**30 / found.time_us / 1e3 <= packing.rate_GBps
         assert len(planner.shares(Collective(kind, 8, 1), packing)) <= trees
+
+
+def test_direct_links_and_the_host_path_at_once() -> None:
+    """Chips with links of their own and PCIe: channels that take the detour make the board as fast as its bound."""
+    board = load("ppu-8-pcie")
+    found = plan(board, nbytes=2**30, algorithm="forest")
+    assert any(found.program.detours())
+    links_alone = load("ppu-8")
+    assert found.time_us < 0.85 * plan(links_alone, nbytes=2**30, algorithm="forest").time_us
+    used = set[int]()
+    for (src, dst), detour in zip(found.program.channel_ends(), found.program.detours(), strict=True):
+        used |= set(board.route(board.devices[src], board.devices[dst], detour))
+    records: list[Record] = []
+    found.simulate(observer=records.extend)
+    assert {record.element for record in records} == used
+    verify(found.program)

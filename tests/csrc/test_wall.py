@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -46,7 +47,7 @@ class Board:
         finish = ffi.new("double[]", program.ranks)
         job.program, job.placement, job.element_bytes = program.handle, self.placement, element_bytes
         job.finish_us = finish
-        check(lib.rt_simulate, self.handle, job, 1, ffi.NULL, 0, ffi.NULL, ffi.NULL, stats)
+        check(lib.rt_simulate, self.handle, job, 1, ffi.NULL, 0, math.inf, ffi.NULL, ffi.NULL, stats)
         return stats.finish_us
 
 
