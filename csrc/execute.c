@@ -51,7 +51,7 @@ static int check_paths(const rt_op *op, rt_error *error) {
     for (int32_t i = 0; op->wall && i < op->layout.channels; i++) {
         rt_channel channel;
         rt_program_channel(op->program, i, &channel);
-        if (channel.src == op->comm->rank && op->comm->wall->routes[channel.dst].length < 0) {
+        if (channel.src == op->comm->rank && rt_wall_route(op->comm->wall, &channel)->length < 0) {
             return rt_fail(error, RT_ERR_NO_ROUTE, "wall clock: no path on the board joins ranks %d and %d",
                            channel.src, channel.dst);
         }

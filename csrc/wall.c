@@ -112,7 +112,7 @@ static int lock(rt_wall *wall, rt_error *error) {
 
 int rt_wall_post(rt_wall *wall, const rt_channel *channel, int64_t bytes, double head_us, double *left_us,
                  double *tail_us, rt_error *error) {
-    const rt_route *route = &wall->routes[2 * channel->dst + channel->detour];
+    const rt_route *route = rt_wall_route(wall, channel);
     rt_links *links = wall->arena->links;
     double head = head_us, tail = head_us;
     bool on_link = false;

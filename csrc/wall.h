@@ -34,6 +34,11 @@ int rt_wall_new(rt_arena *arena, int32_t rank, const rt_board *board, const int3
                 rt_wall **wall, rt_error *error);
 void rt_wall_free(rt_wall *wall);
 
+/* The route of a channel that begins here. */
+static inline const rt_route *rt_wall_route(const rt_wall *wall, const rt_channel *channel) {
+    return &wall->routes[2 * channel->dst + channel->detour];
+}
+
 double rt_wall_us(const rt_wall *wall, int64_t ns);
 int64_t rt_wall_ns(const rt_wall *wall, double us);
 /* Reserve the channel's route from head_us on: when the tail has left the first link, and when it arrives. */
