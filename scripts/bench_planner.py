@@ -5,7 +5,7 @@
     python scripts/bench_planner.py regret [BOARD|FILE ...]    the choice against every candidate with every chunk count
     python scripts/bench_planner.py times                      from nothing, and repaired after a fault
 
-Without names: the shipped boards whose bandwidths are known. --latency is for links that state none; --json prints rows.
+Without names: the shipped boards whose bandwidths are known. --latency is for links that state none; --json: rows.
 """
 
 from __future__ import annotations
