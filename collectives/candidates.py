@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from _ringtree.core import Collective, Recipe, supports
 from _ringtree.errors import NoRouteError, UnsupportedError
 
+from . import several
 from .forests import forest
 from .specification import PARAMETERS, Specification
 
@@ -47,7 +48,8 @@ def candidates(planner: Planner, collective: Collective, algorithm: Specificatio
 
 
 def _names(algorithm: Specification) -> list[str]:
-    return [n for n in PARAMETERS if n != "auto"] if algorithm.name == "auto" else [algorithm.name]
+    open_names = several.names(algorithm)
+    return [algorithm.name] if open_names is None else open_names
 
 
 def _of_algorithm(planner: Planner, collective: Collective, name: str, asked: Specification) -> Iterator[Candidate]:
@@ -73,12 +75,13 @@ def _may_pack(planner: Planner, collective: Collective, asked: Specification) ->
     if collective.ranks < 2:
         return False
     quickly = planner.topology is not None and collective.ranks <= MOST_FOREST_RANKS and collective.counts is None
-    if asked.name == "auto" and not quickly:
+    named = asked.name == "forest"
+    if not named and not quickly:
         return False
     try:
         planner.shares(collective)
     except NoRouteError:
-        if asked.name != "auto":
+        if named:
             raise
         return False
     return True

@@ -12,7 +12,7 @@ from _ringtree.simulator import Observer
 from _ringtree.units import MOST_BYTES
 from topology import Topology
 
-from . import host
+from . import algorithm_files, host, several
 from .candidates import Candidate, candidates
 from .forests import Share, packed, shares
 from .placement import place
@@ -23,7 +23,10 @@ from .trees import Orders, lay_trees
 
 @dataclass(frozen=True)
 class Plan:
-    """A chosen program. `algorithm` as it was asked for, `plan` the full specification that gives it again."""
+    """A chosen program. `algorithm` as it was asked for, `plan` the full specification that gives it again.
+
+    content: the digest of the algorithm file that the program is made of, if it is.
+    """
 
     topology: Topology | None = field(repr=False)
     algorithm: str
@@ -35,6 +38,7 @@ class Plan:
     op: str
     cost_us: float
     time_us: float
+    content: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -66,6 +70,10 @@ class Planner:
 
     def choose(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
         """A full specification: `auto` and free parameters are settled by simulation, once per size class."""
+        if algorithm.name == "any":
+            return several.choose(self, collective, dtype, algorithm)
+        if algorithm.name == "file":
+            return algorithm_files.choose(algorithm, collective)
         key = (collective.kind, collective.root, dtype, str(algorithm), _size_class(collective.count))
         if collective.counts is not None:
             return self._fastest(collective, dtype, algorithm)
@@ -75,11 +83,15 @@ class Planner:
 
     def build(self, collective: Collective, dtype: str, op: str, asked: str, chosen: str) -> Plan:
         """The plan that a full specification stands for, priced with all ranks starting at once."""
-        candidate = next(iter(candidates(self, collective, parse(chosen))))
-        program = Program.build(collective, candidate.recipe)
+        specification, content = parse(chosen), ""
+        if specification.name == "file":
+            program, content = algorithm_files.program_of(specification, collective)
+        else:
+            candidate = next(iter(candidates(self, collective, specification)))
+            program = Program.build(collective, candidate.recipe)
         time_us = self._price(program, dtype)
-        placement = self.placement
-        return Plan(self.topology, asked, chosen, program, collective, placement, dtype, op, self.cost_us, time_us)
+        given = (collective, self.placement, dtype, op, self.cost_us, time_us)
+        return Plan(self.topology, asked, chosen, program, *given, content)
 
     def rings(self) -> list[tuple[int, ...]]:
         """Rings over the board's direct links, found once."""
@@ -118,6 +130,8 @@ class Planner:
     def _fastest(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
         if self.topology is None and algorithm.name == "auto":
             algorithm = parse(host.choose(collective, dtype_size(dtype)))
+        if self.topology is None and algorithm.name == "not":
+            algorithm = several.on_host(collective, dtype_size(dtype), algorithm)
         found = list(candidates(self, collective, algorithm))
         if len(found) == 1 or self.topology is None:
             return str(found[0].specification)

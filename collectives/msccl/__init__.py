@@ -6,9 +6,20 @@ file ─ read ─▶ Algorithm ─ lower ─▶ Program           Program ─ bl
 from __future__ import annotations
 
 from .export import plan_to_msccl, program_to_msccl
-from .layout import Form
+from .layout import Form, require_made_for
 from .lower import lower
 from .model import Algorithm, Block, Gpu, Step
 from .read import read_algorithm
 
-__all__ = ["Algorithm", "Block", "Form", "Gpu", "Step", "lower", "plan_to_msccl", "program_to_msccl", "read_algorithm"]
+__all__ = [
+    "Algorithm",
+    "Block",
+    "Form",
+    "Gpu",
+    "Step",
+    "lower",
+    "plan_to_msccl",
+    "program_to_msccl",
+    "read_algorithm",
+    "require_made_for",
+]
