@@ -89,7 +89,8 @@ def program_of(asked: Specification, collective: Collective) -> tuple[Program, s
     form = _form(file, even, pieces, depth)
     program = lower(algorithm, collective, form, depth=depth, pieces=pieces)
     if collective.count % algorithm.chunks:
-        _once(algorithm, (file.digest, collective, pieces, depth), lambda: _require_right(program, form))
+        key = (file.digest, collective, pieces, depth)
+        _once(algorithm, key, lambda: _require_right(program, form), plain=False)
     return program, file.digest
 
 
@@ -110,7 +111,7 @@ def _form(file: AlgorithmFile, shape: Collective, pieces: int, depth: int) -> Fo
                 raise
             return right(Form.ASIDE)
 
-    return _once(file.algorithm, (file.digest, shape, pieces, depth), find)
+    return _once(file.algorithm, (file.digest, shape, pieces, depth), find, plain=pieces == 1)
 
 
 def _require_right(program: Program, form: Form) -> Form:
@@ -120,13 +121,15 @@ def _require_right(program: Program, form: Form) -> Form:
     return form
 
 
-def _once(algorithm: Algorithm, key: tuple[object, ...], prove: Callable[[], Form]) -> Form:
-    """What was found the first time, right or wrong."""
+def _once(algorithm: Algorithm, key: tuple[object, ...], prove: Callable[[], Form], *, plain: bool) -> Form:
+    """What was found the first time, right or wrong. plain: as explain() takes it."""
+    from .msccl import explain
+
     if key not in _proved:
         try:
             found: Form | str = prove()
         except VerificationError as problem:
-            found = f"{algorithm.label}: {str(problem).removeprefix('verify: ')}"
+            found = explain(algorithm, problem, plain=plain)
         _keep(_proved, key, found)
     answer = _proved[key]
     if isinstance(answer, str):

@@ -33,7 +33,8 @@ def choose(planner: Planner, collective: Collective, dtype: str, algorithm: Spec
         if best is None or (time_us, number) < best[:2]:
             best = (time_us, number, text)
     if best is None:
-        raise UnsupportedError(f"algorithm: {algorithm}: none does {collective.kind} here; the last one: {problem}")
+        why = str(problem).removeprefix("algorithm: ")
+        raise UnsupportedError(f"algorithm: {algorithm}: none of them does {collective.kind} here; {why}")
     return best[2]
 
 

@@ -5,8 +5,10 @@ file ─ read ─▶ Algorithm ─ lower ─▶ Program           Program ─ bl
 
 from __future__ import annotations
 
+from .explain import explain
 from .export import plan_to_msccl, program_to_msccl
 from .layout import Form, require_made_for
+from .limits import beyond
 from .lower import lower
 from .model import Algorithm, Block, Gpu, Step
 from .read import read_algorithm
@@ -17,6 +19,8 @@ __all__ = [
     "Form",
     "Gpu",
     "Step",
+    "beyond",
+    "explain",
     "lower",
     "plan_to_msccl",
     "program_to_msccl",

@@ -23,6 +23,7 @@ from enum import Enum
 from _ringtree.core import Collective
 from _ringtree.errors import UnsupportedError
 from _ringtree.native import lib
+from _ringtree.program import equal_parts
 
 from .model import IN_PARTS, INPUT, OUTPUT, SCRATCH, Algorithm
 
@@ -165,10 +166,16 @@ def require_made_for(algorithm: Algorithm, collective: Collective) -> None:
         raise UnsupportedError(f"{label}: does {kind}; found {collective.kind}")
     if algorithm.ranks != collective.ranks:
         raise UnsupportedError(f"{label}: made for {algorithm.ranks} ranks; found {collective.ranks}")
-    if collective.counts is not None:
+    if collective.counts is not None and not _evenly_split(collective):
         raise UnsupportedError(f"{label}: made for parts of one size; found {kind} with counts for each rank")
     if algorithm.root not in (None, collective.root):
         raise UnsupportedError(f"{label}: made for root {algorithm.root}; found {collective.root}")
     if kind in IN_PARTS and algorithm.chunks % algorithm.ranks:
         found = f"found {algorithm.chunks} chunks"
         raise UnsupportedError(f"{label}: {found}; expected a multiple of {algorithm.ranks}, one part for each rank")
+
+
+def _evenly_split(collective: Collective) -> bool:
+    """Whether the counts are what the split of the whole would give."""
+    split = equal_parts(collective.count, collective.ranks)
+    return (collective.counts, collective.displs) == (split, None) and collective.kind != "all_to_all"

@@ -34,6 +34,7 @@ from .model import (
 )
 
 MOST_RANKS = 4096
+MOST_BLOCKS = 2**14  # of all gpus: the verifier keeps a number for each two of them
 MOST = 2**31 - 1
 _WHOLE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
@@ -78,8 +79,14 @@ class _Reader:
             self.fail(root, f"found <{shorten(root.tag)}>; expected <algo>, an MSCCL algorithm")
         ranks = self.whole(root, "ngpus", 1, MOST_RANKS)
         in_place = bool(self.whole(root, "inplace", 0, 1))
+        blocks = sum(len(gpu.children) for gpu in root.children)
+        if blocks > MOST_BLOCKS:
+            self.fail(root, f"found {blocks} thread blocks; expected at most {MOST_BLOCKS}")
         gpus = self.gpus(root, ranks)
         held = max((max(gpu.chunks[INPUT], gpu.chunks[OUTPUT]) for gpu in gpus), default=1)
+        out_of_place = bool(self.whole(root, "outofplace", 0, 1, int(not in_place)))
+        if not in_place and not out_of_place:
+            self.fail(root, "found inplace and outofplace 0; expected one of them 1")
         most = self.whole(root, "maxBytes", 0, UNLIMITED, UNLIMITED)
         return Algorithm(
             label=self.label,
@@ -88,7 +95,7 @@ class _Reader:
             kind=self.kind(root),
             chunks=self.whole(root, "nchunksperloop", 1, MOST, max(1, held)),
             in_place=in_place,
-            out_of_place=bool(self.whole(root, "outofplace", 0, 1, int(not in_place))),
+            out_of_place=out_of_place,
             gpus=gpus,
             least_bytes=self.whole(root, "minBytes", 0, UNLIMITED, 0),
             most_bytes=most or UNLIMITED,
