@@ -40,8 +40,9 @@ def candidates(planner: Planner, collective: Collective, algorithm: Specificatio
     """Every way to do the collective that the specification allows. UnsupportedError where there is none."""
     found = [c for name in _names(algorithm) for c in _of_algorithm(planner, collective, name, algorithm)]
     if not found:
+        asked = str(algorithm) if algorithm.members else algorithm.name
         raise UnsupportedError(
-            f"algorithm: {algorithm.name} does not do {collective.kind} on {collective.ranks} ranks of this board"
+            f"algorithm: {asked} does not do {collective.kind} on {collective.ranks} ranks of this board"
         )
     light = [c for c in found if c.transfers <= MOST_TRANSFERS]
     yield from light or [min(found, key=lambda c: c.transfers)]
