@@ -23,7 +23,8 @@ from .write import text_of
 if TYPE_CHECKING:
     from ..planning import Plan
 
-PIECES = (24, 16, 8, 4, 2, 1)
+# Powers of two, so that vectors of usual sizes divide: the runtimes take no others.
+PIECES = (16, 8, 4, 2, 1)
 CHUNKS_PER_PIECE = 32  # of the vector: a tree's share of it is rounded to such chunks
 MOST_DROPPED = 0.05  # of a forest's data, with the smallest trees
 
