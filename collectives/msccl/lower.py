@@ -37,7 +37,8 @@ def lower(
     check_places(algorithm, layout)
     total = pieces * sum(max(1, step.count if not layout.even or pieces > 1 else 1) for *_, step in algorithm.steps())
     if total > MOST_STEPS:
-        raise UnsupportedError(f"{algorithm.label}: found {total} steps in {pieces} pieces; expected {MOST_STEPS}")
+        found = f"found {total} steps in {pieces} pieces"
+        raise UnsupportedError(f"{algorithm.label}: {found}; expected at most {MOST_STEPS}")
     return store(
         collective,
         [ends[:2] for ends in connections(algorithm)],

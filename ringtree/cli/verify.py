@@ -49,12 +49,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is to be proved: in_place -> program; in which ways; how to word what is wrong; what else to say of it."""
+    """What is to be proved; called in place or not; at which depths; how to word what is wrong; what else to say."""
 
     name: str
     what: str
-    program: Callable[[bool], Program]
+    program: Program
     ways: tuple[bool, ...]
+    depth: int | None
     explain: Callable[[VerificationError], str]
     notes: tuple[str, ...] = ()
 
@@ -66,9 +67,10 @@ def run(arguments: Namespace) -> int:
 
     asked = parse(arguments.subject)
     subject = _of_file(arguments, asked) if asked.name == "file" else _of_ours(arguments, asked)
-    depths = [arguments.depth] if arguments.depth else DEPTHS
+    depth = arguments.depth or subject.depth
+    depths = [depth] if depth else DEPTHS
     ways = (True,) if arguments.in_place else subject.ways
-    proofs = [prove(subject.program(way), subject.name, way, depths, subject.explain) for way in ways]
+    proofs = [prove(subject.program, subject.name, way, depths, subject.explain) for way in ways]
     if arguments.json:
         print(to_json(asdict(finding) for findings in proofs for finding in findings))
     else:
@@ -124,8 +126,9 @@ def _of_file(arguments: Namespace, asked: Specification) -> Subject:
     return Subject(
         algorithm.label,
         _described(algorithm),
-        lambda in_place: lower(algorithm, shape, form, pieces=pieces),
+        lower(algorithm, shape, form, pieces=pieces),
         tuple(way for way in (False, True) if (algorithm.in_place if way else algorithm.out_of_place)),
+        asked.get("depth"),
         lambda problem: explain(algorithm, problem, plain=plain),
         tuple(_notes(list(beyond(algorithm)))),
     )
@@ -166,7 +169,8 @@ def _of_ours(arguments: Namespace, asked: Specification) -> Subject:
     return Subject(
         str(asked),
         f"{kind} of {len(placement)} ranks, {shape.count} elements: {plan.plan}",
-        lambda in_place: plan.program,
+        plan.program,
         (False,) if kind in ("all_to_all", "barrier") else (False, True),
+        None,
         lambda problem: str(problem).removeprefix("verify: "),
     )

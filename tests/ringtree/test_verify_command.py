@@ -79,6 +79,7 @@ def test_one_depth(eager: Path) -> None:
     place = {"what": "deadlock", "depth": 1, "rank": 0, "lane": 0, "step": 1, "steps": None, "messages": None}
     assert place.items() <= out_of_place.items()
     assert ringtree("verify", str(eager), "--depth", "2").status == 0
+    assert [ringtree("verify", f"{eager}:depth={depth}").status for depth in (1, 2)] == [1, 0]
 
 
 def test_what_is_wrong_is_said(eager: Path) -> None:
