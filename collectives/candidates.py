@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from _ringtree.core import Collective, Recipe, supports
 from _ringtree.errors import UnsupportedError
 
+from . import several
 from .early import early_families
 from .family import Candidate, Family
 from .forests import forest_families
@@ -30,13 +31,14 @@ def families(
     it is asked for: a search that has found enough saves laying the others on the board. UnsupportedError where there
     is none."""
     none = True
-    for name in _names(algorithm):
+    for name in _names(algorithm, simulated=planner.topology is not None):
         for family in _of_algorithm(planner, collective, name, algorithm, collective.count * element_bytes):
             none = False
             yield family
     if none:
+        asked = str(algorithm) if algorithm.members else algorithm.name
         raise UnsupportedError(
-            f"algorithm: {algorithm.name} does not do {collective.kind} on {collective.ranks} ranks of this board"
+            f"algorithm: {asked} does not do {collective.kind} on {collective.ranks} ranks of this board"
         )
 
 
@@ -49,10 +51,11 @@ def candidates(
     return light or [min(found, key=lambda c: c.transfers)]
 
 
-def _names(algorithm: Specification) -> list[str]:
-    if algorithm.name != "auto":
+def _names(algorithm: Specification, simulated: bool) -> list[str]:
+    open_names = several.names(algorithm)
+    if open_names is None:
         return [algorithm.name]
-    return sorted((name for name in PARAMETERS if name != "auto"), key=_effort)
+    return sorted(open_names, key=_effort) if simulated else open_names
 
 
 def _effort(name: str) -> int:

@@ -69,7 +69,7 @@ def forest_families(planner: Planner, collective: Collective, asked: Specificati
 
     Asked for by name, a forest that cannot be is an error; among others, one candidate less.
     """
-    among_others = asked.name == "auto"
+    among_others = asked.name != "forest"
     if collective.ranks < 2 or (among_others and (planner.topology is None or collective.ranks > MOST_RANKS)):
         return
     try:

@@ -15,7 +15,7 @@ from _ringtree.units import MOST_BYTES
 from topology import Topology
 from topology.latency import least_latency_us
 
-from . import host
+from . import algorithm_files, host, several
 from .candidates import candidates, families
 from .early import LONG, early_shares
 from .early import MOST_RANKS as MOST_EARLY_RANKS
@@ -36,7 +36,10 @@ HOPS_SEEN = 64
 
 @dataclass(frozen=True)
 class Plan:
-    """A chosen program. `algorithm` as it was asked for, `plan` the full specification that gives it again."""
+    """A chosen program. `algorithm` as it was asked for, `plan` the full specification that gives it again.
+
+    content: the digest of the algorithm file that the program is made of, if it is.
+    """
 
     topology: Topology | None = field(repr=False)
     algorithm: str
@@ -48,6 +51,7 @@ class Plan:
     op: str
     cost_us: float
     time_us: float
+    content: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -71,7 +75,7 @@ class Planner:
     _choices: dict[tuple[object, ...], str] = field(default_factory=dict, compare=False)
     _rings: list[tuple[int, ...]] = field(default_factory=list, compare=False)
     _trees: list[Orders | None] = field(default_factory=list, compare=False)
-    _times: dict[tuple[Collective, str, str], float] = field(default_factory=dict, compare=False)
+    _times: dict[tuple[Collective, str, str, str], float] = field(default_factory=dict, compare=False)
     _latencies: dict[tuple[str, int], float] = field(default_factory=dict, compare=False)
     _early: dict[tuple[str, int, int], tuple[tuple[Share, ...], float]] = field(default_factory=dict, compare=False)
     _packings: dict[tuple[object, ...], tuple[Packing, ...]] = field(default_factory=dict, compare=False)
@@ -82,6 +86,10 @@ class Planner:
 
     def choose(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
         """A full specification: `auto` and free parameters are settled by simulation, once per size class."""
+        if algorithm.name == "any":
+            return several.choose(self, collective, dtype, algorithm)
+        if algorithm.name == "file":
+            return algorithm_files.choose(algorithm, collective)
         key = (collective.kind, collective.root, dtype, str(algorithm), _size_class(collective.count))
         if collective.counts is not None:
             return self._fastest(collective, dtype, algorithm)
@@ -91,13 +99,17 @@ class Planner:
 
     def build(self, collective: Collective, dtype: str, op: str, asked: str, chosen: str) -> Plan:
         """The plan that a full specification stands for, priced with all ranks starting at once."""
-        candidate = candidates(self, collective, parse(chosen), dtype_size(dtype))[0]
-        program = Program.build(collective, candidate.recipe)
-        key = (collective, dtype, chosen)
+        specification, content = parse(chosen), ""
+        if specification.name == "file":
+            program, content = algorithm_files.program_of(specification, collective)
+        else:
+            candidate = candidates(self, collective, specification, dtype_size(dtype))[0]
+            program = Program.build(collective, candidate.recipe)
+        key = (collective, dtype, chosen, content)
         if key not in self._times:
             self._times[key] = self._price(program, dtype)
-        placement, time_us = self.placement, self._times[key]
-        return Plan(self.topology, asked, chosen, program, collective, placement, dtype, op, self.cost_us, time_us)
+        given = (collective, self.placement, dtype, op, self.cost_us, self._times[key])
+        return Plan(self.topology, asked, chosen, program, *given, content)
 
     def rings(self) -> list[tuple[int, ...]]:
         """Rings over the board's direct links, found once."""
@@ -137,6 +149,13 @@ class Planner:
         """The packing's trees as shares of the collective."""
         return shares(packing, collective.kind)
 
+    def shares_of(self, collective: Collective, forest: Specification) -> tuple[Share, ...]:
+        """The shares of the forest that a full specification names."""
+        size = forest.get("early")
+        if size:
+            return self.early(collective, size)[0]
+        return self.shares(collective, self.packings(collective, forest.get("hops"), forest.get("trees"))[-1])
+
     def early(self, collective: Collective, nbytes: int) -> tuple[tuple[Share, ...], float]:
         """Trees that bring pieces of so many bytes the earliest, and the algbw that they cannot exceed (GB/s)."""
         assert self.topology is not None
@@ -167,6 +186,8 @@ class Planner:
         size = dtype_size(dtype)
         if self.topology is None and algorithm.name == "auto":
             algorithm = parse(host.choose(collective, size))
+        if self.topology is None and algorithm.name == "not":
+            algorithm = several.on_host(collective, size, algorithm)
         if self.topology is None:
             return str(candidates(self, collective, algorithm, size)[0].specification)
 
@@ -176,7 +197,7 @@ class Planner:
         found = families(self, collective, algorithm, size)
         best = Search(price_of, self._setting(collective, dtype)).run(found)
         chosen = str(best.candidate.specification)
-        self._times[collective, dtype, chosen] = best.time_us
+        self._times[collective, dtype, chosen, ""] = best.time_us
         return chosen
 
     def _setting(self, collective: Collective, dtype: str) -> Setting:

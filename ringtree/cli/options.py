@@ -97,7 +97,7 @@ def add_collective(parser: ArgumentParser) -> None:
     option = parser.add_argument
     option("--collective", choices=tuple(KINDS), default="all_reduce", help=", ".join(KINDS), metavar="NAME")
     option("--algorithm", type=algorithm_list, metavar="A,B",
-           help="as ring,tree:chunks=8 or ring:channels=1:chunks=1 (default: RINGTREE_ALGO, else auto)")  # fmt: skip
+           help="as ring,tree:chunks=8,^ring or an MSCCL file.xml (default: RINGTREE_ALGO, else auto)")  # fmt: skip
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--sizes", type=checked(parse_sizes), metavar="FROM:TO:xF",
                       help=f"as 1KiB:1GiB:x4 or 1KiB,64MiB (default: {DEFAULT_SIZES})")  # fmt: skip
