@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from functools import cached_property
 
-from _ringtree.core import Collective, Job, Program, dtype_size, require_op, simulate
+from _ringtree.core import Collective, Job, Program, Recipe, dtype_size, require_op, simulate
 from _ringtree.errors import InputError, NoRouteError, UnsupportedError
 from _ringtree.names import KINDS, OPS, REDUCING, lookup
 from _ringtree.simulator import Observer
 from _ringtree.units import MOST_BYTES
 from topology import Topology
 
-from . import host
+from . import cache, host
 from .candidates import Candidate, candidates
 from .forests import Share, packed, shares
 from .placement import place
@@ -29,6 +30,7 @@ class Plan:
     algorithm: str
     plan: str
     program: Program = field(compare=False, repr=False)
+    recipe: Recipe = field(repr=False)
     collective: Collective
     placement: tuple[int, ...]
     dtype: str
@@ -60,48 +62,62 @@ class Planner:
     _trees: list[Orders | None] = field(default_factory=list, compare=False)
     _shares: dict[tuple[object, ...], tuple[Share, ...]] = field(default_factory=dict, compare=False)
 
+    @cached_property
+    def _kept(self) -> cache.Cache:
+        """What earlier planners for this board and placement found out."""
+        return cache.of_plans(self.topology, self.placement, self.cost_us)
+
     def plan(self, collective: Collective, dtype: str, op: str, algorithm: Specification) -> Plan:
         """The fastest way for this collective."""
         return self.build(collective, dtype, op, str(algorithm), self.choose(collective, dtype, algorithm))
 
     def choose(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
         """A full specification: `auto` and free parameters are settled by simulation, once per size class."""
-        key = (collective.kind, collective.root, dtype, str(algorithm), _size_class(collective.count))
+        key = (collective.kind, collective.root, dtype_size(dtype), str(algorithm), _size_class(collective.count))
         if collective.counts is not None:
             return self._fastest(collective, dtype, algorithm)
         if key not in self._choices:
-            self._choices[key] = self._fastest(_at_class_size(collective), dtype, algorithm)
+            shape = _at_class_size(collective)
+            self._choices[key] = self._kept.recall(("choice", key), lambda: self._fastest(shape, dtype, algorithm))
         return self._choices[key]
 
     def build(self, collective: Collective, dtype: str, op: str, asked: str, chosen: str) -> Plan:
         """The plan that a full specification stands for, priced with all ranks starting at once."""
         candidate = next(iter(candidates(self, collective, parse(chosen))))
         program = Program.build(collective, candidate.recipe)
-        time_us = self._price(program, dtype)
+        key = ("time", collective, chosen, dtype_size(dtype))
+        time_us = self._kept.recall(key, lambda: self._price(program, dtype))
         placement = self.placement
-        return Plan(self.topology, asked, chosen, program, collective, placement, dtype, op, self.cost_us, time_us)
+        recipe, cost_us = candidate.recipe, self.cost_us
+        return Plan(self.topology, asked, chosen, program, recipe, collective, placement, dtype, op, cost_us, time_us)
 
     def rings(self) -> list[tuple[int, ...]]:
         """Rings over the board's direct links, found once."""
         if not self._rings:
-            self._rings.extend(lay_rings(self.topology, self.placement))
+            self._rings.extend(self._kept.recall("rings", lambda: lay_rings(self.topology, self.placement)))
         return self._rings
 
     def trees(self) -> Orders | None:
         """The orders of the double binary tree's two heaps on this board, found once; None for rank order."""
         if not self._trees:
-            self._trees.append(lay_trees(self.topology, self.placement))
+            self._trees.extend(self._kept.recall("trees", lambda: [lay_trees(self.topology, self.placement)]))
         return self._trees[0]
 
     def shares(self, collective: Collective) -> tuple[Share, ...]:
         """The best packing of trees for the collective on this board, found once. Raises NoRouteError."""
-        if self.topology is None:
+        board = self.topology
+        if board is None:
             raise UnsupportedError("algorithm: forest needs a board")
         kind = collective.kind
         root = collective.root if kind in ("broadcast", "reduce") else 0
         key = (kind, root, collective.counts)
         if key not in self._shares:
-            self._shares[key] = shares(packed(self.topology, self.placement, *key), kind)
+            self._shares[key] = self._kept.recall(
+                ("shares", key),
+                lambda: shares(packed(board, self.placement, *key), kind),
+                pack=lambda found: [astuple(share) for share in found],
+                unpack=lambda values: tuple(Share(*value) for value in values),
+            )
         return self._shares[key]
 
     def _price(self, program: Program, dtype: str) -> float:
