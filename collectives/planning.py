@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from functools import cached_property
@@ -13,8 +14,9 @@ from _ringtree.simulator import Observer
 from _ringtree.units import MOST_BYTES
 from topology import Topology
 
-from . import cache, host
+from . import cache, host, planfile
 from .candidates import Candidate, candidates
+from .certificate import Certificate, certify
 from .forests import Share, packed, shares
 from .placement import place
 from .rings import lay_rings
@@ -48,6 +50,22 @@ class Plan:
             raise InputError("plan: without a board there is nothing to simulate")
         job = Job(self.program, self.placement, dtype_size(self.dtype), start_us)
         return simulate(self.topology.board(self.cost_us), [job], observer=observer).finish_us[0]
+
+    @cached_property
+    def certificate(self) -> Certificate | None:
+        """The bound on this board, its proof in words, and what part of it the plan reaches."""
+        return certify(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file that `load` and the algorithm `file:PATH` take (planfile.py)."""
+        text = planfile.to_json(self)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Plan:
+        """The plan in a file, equal to what was saved. Raises InputError."""
+        return planfile.load(path)
 
 
 @dataclass(frozen=True)
@@ -84,11 +102,14 @@ class Planner:
     def build(self, collective: Collective, dtype: str, op: str, asked: str, chosen: str) -> Plan:
         """The plan that a full specification stands for, priced with all ranks starting at once."""
         candidate = next(iter(candidates(self, collective, parse(chosen))))
-        program = Program.build(collective, candidate.recipe)
-        key = ("time", collective, chosen, dtype_size(dtype))
+        return self.lowered(collective, dtype, op, asked, chosen, candidate.recipe)
+
+    def lowered(self, collective: Collective, dtype: str, op: str, asked: str, chosen: str, recipe: Recipe) -> Plan:
+        """The plan of a recipe."""
+        program = Program.build(collective, recipe)
+        key = ("time", collective, recipe, dtype_size(dtype))
         time_us = self._kept.recall(key, lambda: self._price(program, dtype))
-        placement = self.placement
-        recipe, cost_us = candidate.recipe, self.cost_us
+        placement, cost_us = self.placement, self.cost_us
         return Plan(self.topology, asked, chosen, program, recipe, collective, placement, dtype, op, cost_us, time_us)
 
     def rings(self) -> list[tuple[int, ...]]:

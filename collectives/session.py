@@ -167,6 +167,8 @@ class Session:
     def _agreed_choice(self, shape: Collective, dtype: str, asked: Specification) -> str:
         """Rank 0 chooses, so that no two ranks run different programs, and only one spends the time."""
         key = (shape.kind, shape.root, dtype, str(asked), max(0, shape.count - 1).bit_length(), shape.counts)
+        if asked.path:
+            return str(asked)  # nothing to choose; that it is the same file everywhere, the signature tells
         if key in self._chosen:
             return self._chosen[key]
         text, problem = "", None

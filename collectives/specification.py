@@ -10,6 +10,7 @@
 | `forest`             | the same                       | the best packing of trees on this board (topology.packing)  |
 | `one_shot`           | `depth`                        | everyone sends everything to everyone                       |
 | `recursive_doubling`, `rabenseifner`, `pairwise` | `depth` | xor 1, 2, 4, ...; halving, doubling; rank + 1, + 2, ... |
+| `file:PATH`          |                                | the plan in that file (planfile.py)                         |
 | `auto`               |                                | the fastest of all, by simulation on the board              |
 
 Parameters that are left out are chosen by simulation. `bucket`, `swing` and `direct` are names reserved
@@ -59,15 +60,18 @@ COLLECTIVES = (
 
 @dataclass(frozen=True)
 class Specification:
-    """An algorithm's name and the parameters that were given."""
+    """An algorithm's name and the parameters that were given, or the path of a file."""
 
     name: str
     parameters: tuple[tuple[str, int], ...] = ()
+    path: str = ""
 
     def get(self, parameter: str) -> int | None:
         return dict(self.parameters).get(parameter)
 
     def __str__(self) -> str:
+        if self.path:
+            return f"{self.name}:{self.path}"
         return ":".join([self.name, *(f"{key}={value}" for key, value in self.parameters)])
 
 
@@ -76,7 +80,9 @@ def parse(text: str) -> Specification:
     name, *fields = text.strip().split(":")
     if name in RESERVED:
         raise UnsupportedError(f"algorithm: {name!r} is not available yet; expected one of {', '.join(PARAMETERS)}")
-    if name.endswith(".xml") or name == "file":
+    if name == "file":
+        return Specification(name, (), text.strip().partition(":")[2])
+    if name.endswith(".xml"):
         raise UnsupportedError(f"algorithm: {text!r} names a file; algorithm files cannot be loaded yet")
     if name not in PARAMETERS:
         raise UnsupportedError(f"algorithm: found {name!r}; expected one of {', '.join(PARAMETERS)}")
@@ -103,17 +109,25 @@ def _whole(value: str, key: str, text: str) -> int:
 def for_collective(text: str, collective: str) -> Specification:
     """What `text` asks for this collective: entries between `;`, each with or without a function prefix.
 
-    An entry without a prefix holds for the collectives that its algorithm exists for; others are `auto`. An entry
-    with this collective's prefix is taken as it is. The last entry that holds wins.
+    An entry without a prefix holds for the collectives that its algorithm exists for, a file for the one that it was
+    made for; others are `auto`. An entry with this collective's prefix is taken as it is. The last one that holds wins.
     """
     chosen = Specification("auto")
     for entry in text.split(";"):
         prefix, colon, rest = entry.partition(":")
         named = next((c for c in COLLECTIVES if prefix.strip() in (c, c.replace("_", ""))), None)
         specification = parse(rest if named and colon else entry)
-        if named == collective or (named is None and exists(specification.name, collective)):
+        if named == collective or (named is None and _holds(specification, collective)):
             chosen = specification
     return chosen
+
+
+def _holds(specification: Specification, collective: str) -> bool:
+    if specification.path:
+        from .planfile import collective_of
+
+        return collective_of(specification.path) == collective
+    return exists(specification.name, collective)
 
 
 def exists(name: str, collective: str) -> bool:
