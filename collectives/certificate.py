@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from topology import Topology
-from topology.bounds import Bound, bound
 
 from . import cache
 
 if TYPE_CHECKING:
+    from topology.bounds import Bound
+
     from .planning import Plan
 
 MOST_NAMES = 8
@@ -28,6 +29,8 @@ class Certificate:
 
 def bound_of(topology: Topology, placement: Sequence[int], kind: str, root: int) -> Certificate | None:
     """The bound of a collective of the ranks on these nodes; None for a barrier, one rank, or where it is unlimited."""
+    from topology.bounds import Bound, bound
+
     found = cache.of_plans(topology, placement, 0.0).recall(
         ("bound", kind, root),
         lambda: bound(topology, kind, placement, root),

@@ -80,10 +80,10 @@ def parse(text: str) -> Specification:
     name, *fields = text.strip().split(":")
     if name in RESERVED:
         raise UnsupportedError(f"algorithm: {name!r} is not available yet; expected one of {', '.join(PARAMETERS)}")
+    if text.strip().endswith(".xml"):
+        raise UnsupportedError(f"algorithm: {text!r} names a file; algorithm files cannot be loaded yet")
     if name == "file":
         return Specification(name, (), text.strip().partition(":")[2])
-    if name.endswith(".xml"):
-        raise UnsupportedError(f"algorithm: {text!r} names a file; algorithm files cannot be loaded yet")
     if name not in PARAMETERS:
         raise UnsupportedError(f"algorithm: found {name!r}; expected one of {', '.join(PARAMETERS)}")
     values: dict[str, int] = {}
