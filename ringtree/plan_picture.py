@@ -29,6 +29,7 @@ UP, DOWN, ROUND, ANY = "#2a62ad", "#d2691e", "#2f7d4f", "#5f6f80"
 BENDS = {UP: 0.09, DOWN: 0.2, ROUND: 0.12, ANY: 0.1}
 CHIP, ROOT = ("#ffffff", "#44566c"), ("#27476e", "#27476e")
 MOST_LABELLED = 40
+MOST_ARROWS = 1200  # beyond, lines without heads: nobody could tell them apart, and each takes its time
 
 Arrow = tuple[int, int, str]  # from rank, to rank, colour
 
@@ -119,7 +120,7 @@ def _percent(share: float) -> str:
 
 
 def _panel(axes: Any, plan: Plan, panel: _Panel, points: Sequence[Point], largest: float) -> None:
-    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+    from matplotlib.patches import FancyBboxPatch
 
     axes.set_title(panel.title, fontsize=8, pad=2)
     for left, bottom, width, height in _frames(plan, points):
@@ -129,23 +130,33 @@ def _panel(axes: Any, plan: Plan, panel: _Panel, points: Sequence[Point], larges
         )
     for a, b in _wires(plan):
         axes.plot(*zip(points[a], points[b], strict=True), color="#e4e4e4", lw=1.0, zorder=1, solid_capstyle="butt")
+    _arrows(axes, panel, points, largest)
     small = len(points) > MOST_LABELLED
-    crowded = len(panel.arrows) > 4 * len(points)
-    wide = THINNEST if crowded else max(THINNEST, WIDEST * panel.share / largest)
-    for src, dst, colour in panel.arrows:
-        axes.add_patch(
-            FancyArrowPatch(
-                points[src], points[dst], arrowstyle="-|>", mutation_scale=5 + 2 * wide, color=colour, lw=wide,
-                connectionstyle=f"arc3,rad={BENDS[colour]}", shrinkA=3 if small else 8, shrinkB=3 if small else 8,
-                zorder=2, alpha=0.85,
-            )
-        )  # fmt: skip
     for rank, (x, y) in enumerate(points):
         fill, edge = ROOT if rank == panel.root else CHIP
         axes.plot(x, y, "o", ms=5 if small else 14, mfc=fill, mec=edge, mew=0.9, zorder=3)
         if not small:
             colour = "white" if rank == panel.root else "#27374a"
             axes.text(x, y, str(rank), ha="center", va="center_baseline", fontsize=7, color=colour, zorder=4)
+
+
+def _arrows(axes: Any, panel: _Panel, points: Sequence[Point], largest: float) -> None:
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import FancyArrowPatch
+
+    if len(panel.arrows) > MOST_ARROWS:
+        lines = [(points[src], points[dst]) for src, dst, _ in panel.arrows]
+        axes.add_collection(LineCollection(lines, colors=ANY, lw=0.15, zorder=2))
+        return
+    wide = THINNEST if len(panel.arrows) > 4 * len(points) else max(THINNEST, WIDEST * panel.share / largest)
+    off = 3 if len(points) > MOST_LABELLED else 8
+    for src, dst, colour in panel.arrows:
+        axes.add_patch(
+            FancyArrowPatch(
+                points[src], points[dst], arrowstyle="-|>", mutation_scale=5 + 2 * wide, color=colour, lw=wide,
+                connectionstyle=f"arc3,rad={BENDS[colour]}", shrinkA=off, shrinkB=off, zorder=2, alpha=0.85,
+            )
+        )  # fmt: skip
 
 
 def _frames(plan: Plan, points: Sequence[Point]) -> Iterator[tuple[float, float, float, float]]:
@@ -170,10 +181,12 @@ def _wires(plan: Plan) -> Iterator[tuple[int, int]]:
 
 
 def _title(plan: Plan, row: Row, panels: Sequence[_Panel]) -> str:
-    lines = [f"{row.collective} of {format_bytes(row.bytes)} on {row.topology}: {plan.plan}"]
+    size = f" of {format_bytes(row.bytes)}" if row.bytes else ""
+    lines = [f"{row.collective}{size} on {row.topology}: {plan.plan}"]
     reached = "" if row.percent_of_bound is None else f", {row.percent_of_bound:.1f} % of the bound"
     rate = "" if row.algbw_GBps is None else f", {fit(row.algbw_GBps, 8)} GB/s{reached}"
-    lines.append(f"{fit(row.time_us, 12)} us{rate}; numbers are ranks")
+    labels = "; numbers are ranks" if row.ranks <= MOST_LABELLED else ""
+    lines.append(f"{fit(row.time_us, 12)} us{rate}{labels}")
     if len(panels) > MOST_PANELS:
         part = sum(panel.share for panel in panels[:MOST_PANELS])
         lines.append(f"the largest {MOST_PANELS} of {len(panels)} shares, {_percent(part)} of the data")
