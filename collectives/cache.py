@@ -24,7 +24,7 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any, TypeVar
 
-from _ringtree import log, settings
+from _ringtree import __version__, log, settings
 from topology import Topology
 
 Found = TypeVar("Found")
@@ -142,18 +142,21 @@ def of_plans(topology: Topology | None, placement: Sequence[int], cost_us: float
 
 @cache
 def planner_version() -> str:
-    """Names what plans depend on: the sources, the core, the solver."""
-    digest = blake2b(MAGIC.encode(), digest_size=16)
+    """Names what plans depend on, the sources, the core and the solver, by size and time as Python knows its .pyc."""
+    digest = blake2b(f"{MAGIC} {__version__}".encode(), digest_size=16)
+
+    def note(name: str, state: os.stat_result) -> None:
+        digest.update(f"{name} {state.st_size} {state.st_mtime_ns}".encode())
+
     for package in SOURCES:
-        folder = os.path.join(ROOT, package)
-        for name in sorted(name for name in os.listdir(folder) if name.endswith(".py")):
-            with open(os.path.join(folder, name), "rb") as file:
-                digest.update(name.encode() + file.read())
+        with os.scandir(os.path.join(ROOT, package)) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.name.endswith(".py"):
+                    note(entry.name, entry.stat())
     for module in BINARIES:
         found = importlib.util.find_spec(module)
         if found and found.origin:
-            state = os.stat(found.origin)
-            digest.update(f"{module} {state.st_size} {state.st_mtime_ns}".encode())
+            note(module, os.stat(found.origin))
     return digest.hexdigest()
 
 

@@ -227,3 +227,19 @@ def test_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RINGTREE_CACHE", "off")
     plan(PPU, nbytes=1 << 10)
     assert list(folder.iterdir()) == []
+
+
+def test_the_version_changes_with_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in cache.SOURCES:
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "a.py").write_text("a = 1", encoding="utf-8")
+    monkeypatch.setattr(cache, "ROOT", str(tmp_path))
+    version = cache.planner_version.__wrapped__
+    seen = {version()}
+    assert version() in seen
+    for name, text in (("a.py", "a = 12"), ("b.py", ""), ("a.py", "")):
+        (tmp_path / "collectives" / name).write_text(text, encoding="utf-8")
+        assert version() not in seen
+        seen.add(version())
+    (tmp_path / "collectives" / "notes.txt").write_text("", encoding="utf-8")
+    assert version() in seen
