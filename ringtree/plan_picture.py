@@ -25,8 +25,8 @@ FRAME = 0.6
 INCHES = 0.42  # on paper, for a unit of the layout
 LEAST_PANEL, MOST_PANEL, LEAST_WIDTH = 1.9, 7.0, 6.0  # inches
 UP, DOWN, ROUND, ANY = "#2a62ad", "#d2691e", "#2f7d4f", "#5f6f80"
-# Arrows of either direction lie beside each other, and broadcast beside reduce.
-BENDS = {UP: 0.09, DOWN: 0.2, ROUND: 0.12, ANY: 0.1}
+# Arrows of either direction lie beside each other; where there are both, broadcast beside reduce.
+BEND, FARTHER = 0.1, 0.2
 CHIP, ROOT = ("#ffffff", "#44566c"), ("#27476e", "#27476e")
 MOST_LABELLED = 40
 MOST_ARROWS = 1200  # beyond, lines without heads: nobody could tell them apart, and each takes its time
@@ -149,12 +149,14 @@ def _arrows(axes: Any, panel: _Panel, points: Sequence[Point], largest: float) -
         axes.add_collection(LineCollection(lines, colors=ANY, lw=0.15, zorder=2))
         return
     wide = THINNEST if len(panel.arrows) > 4 * len(points) else max(THINNEST, WIDEST * panel.share / largest)
+    both = {colour for _, _, colour in panel.arrows} == {UP, DOWN}
     off = 3 if len(points) > MOST_LABELLED else 8
     for src, dst, colour in panel.arrows:
+        bend = FARTHER if both and colour == DOWN else BEND
         axes.add_patch(
             FancyArrowPatch(
                 points[src], points[dst], arrowstyle="-|>", mutation_scale=5 + 2 * wide, color=colour, lw=wide,
-                connectionstyle=f"arc3,rad={BENDS[colour]}", shrinkA=off, shrinkB=off, zorder=2, alpha=0.85,
+                connectionstyle=f"arc3,rad={bend}", shrinkA=off, shrinkB=off, zorder=2, alpha=0.85,
             )
         )  # fmt: skip
 
