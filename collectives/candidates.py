@@ -10,7 +10,6 @@ from _ringtree.core import Collective, Recipe, supports
 from _ringtree.errors import NoRouteError, UnsupportedError
 
 from .forests import forest
-from .planfile import recipe_for
 from .specification import PARAMETERS, Specification
 
 if TYPE_CHECKING:
@@ -38,9 +37,6 @@ class Candidate:
 
 def candidates(planner: Planner, collective: Collective, algorithm: Specification) -> Iterator[Candidate]:
     """Every way to do the collective that the specification allows. UnsupportedError where there is none."""
-    if algorithm.path:
-        yield Candidate(algorithm, recipe_for(algorithm.path, collective), 0)
-        return
     found = [c for name in _names(algorithm) for c in _of_algorithm(planner, collective, name, algorithm)]
     if not found:
         raise UnsupportedError(

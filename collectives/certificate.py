@@ -28,16 +28,19 @@ class Certificate:
 
 
 def bound_of(topology: Topology, placement: Sequence[int], kind: str, root: int) -> Certificate | None:
-    """The bound of a collective of the ranks on these nodes; None for a barrier, one rank, or where it is unlimited."""
-    from topology.bounds import Bound, bound
-
+    """The bound of a collective of the ranks on these nodes; None for a barrier or one rank. Raises NoRouteError."""
     found = cache.of_plans(topology, placement, 0.0).recall(
-        ("bound", kind, root),
-        lambda: bound(topology, kind, placement, root),
-        pack=lambda value: value and [value.rate_GBps, list(value.binding)],
-        unpack=lambda value: Bound(*value),
+        ("bound", kind, root), lambda: _find(topology, placement, kind, root)
     )
-    return None if found is None else Certificate(found.rate_GBps, _in_words(topology, found))
+    return None if found is None else Certificate(*found)
+
+
+def _find(topology: Topology, placement: Sequence[int], kind: str, root: int) -> tuple[float, str] | None:
+    """The bound and its proof in words."""
+    from topology.bounds import bound
+
+    found = bound(topology, kind, placement, root)
+    return None if found is None else (found.rate_GBps, _in_words(topology, found))
 
 
 def certify(plan: Plan) -> Certificate | None:

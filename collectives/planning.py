@@ -91,6 +91,8 @@ class Planner:
 
     def choose(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
         """A full specification: `auto` and free parameters are settled by simulation, once per size class."""
+        if algorithm.name == "file":
+            return str(algorithm)
         key = (collective.kind, collective.root, dtype_size(dtype), str(algorithm), _size_class(collective.count))
         if collective.counts is not None:
             return self._fastest(collective, dtype, algorithm)
@@ -101,8 +103,12 @@ class Planner:
 
     def build(self, collective: Collective, dtype: str, op: str, asked: str, chosen: str) -> Plan:
         """The plan that a full specification stands for, priced with all ranks starting at once."""
-        candidate = next(iter(candidates(self, collective, parse(chosen))))
-        return self.lowered(collective, dtype, op, asked, chosen, candidate.recipe)
+        specification = parse(chosen)
+        if specification.name == "file":
+            recipe = planfile.recipe_for(specification.path, collective)
+        else:
+            recipe = next(iter(candidates(self, collective, specification))).recipe
+        return self.lowered(collective, dtype, op, asked, chosen, recipe)
 
     def lowered(self, collective: Collective, dtype: str, op: str, asked: str, chosen: str, recipe: Recipe) -> Plan:
         """The plan of a recipe."""

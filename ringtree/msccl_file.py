@@ -1,61 +1,60 @@
-"""A plan as an MSCCL algorithm file: the fastest that the limits of the runtimes allow, in fewer pieces if need be."""
+"""A plan as an MSCCL algorithm file: the fastest that the limits of the runtimes allow."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from _ringtree.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from _ringtree.core import Program
     from collectives import Plan
     from ringtree.case import Case
 
-WRITER = ("collectives.msccl", "program_to_msccl")
+WRITER = ("collectives.msccl", "plan_to_msccl")
 
 
-def fitting(case: Case, ranking: Sequence[Plan], nbytes: int) -> tuple[Plan, str]:
-    """The fastest plan that can be written, and its file. If there is none, UnsupportedError: why the first cannot."""
+def fitting(case: Case, ranking: Sequence[Plan], nbytes: int) -> tuple[Plan, str, float]:
+    """The plan whose file is the fastest, the text of that, and its time when read back, us.
+
+    Files may be coarser than their plans, to stay within the limits. UnsupportedError says why the first plan cannot
+    be written if none can.
+    """
     write = _writer()
-    best: tuple[Plan, str] | None = None
+    best: tuple[Plan, str, float] | None = None
     problem: UnsupportedError | None = None
     for plan in ranking:
-        if best and best[0].time_us <= plan.time_us:
+        if best and best[2] <= plan.time_us:
             break
-        for candidate in _ever_fewer_pieces(case, plan, nbytes):
-            try:
-                text = write(candidate.program)
-            except UnsupportedError as reason:
-                problem = problem or reason
-                continue
-            if best is None or candidate.time_us < best[0].time_us:
-                best = candidate, text
-            break
+        try:
+            text = write(plan)
+        except UnsupportedError as reason:
+            problem = problem or reason
+            continue
+        time_us = _price(case, text, nbytes)
+        if best is None or time_us < best[2]:
+            best = plan, text, time_us
     if best is None:
         raise problem or UnsupportedError("--xml: there is no plan")
     return best
 
 
-def _ever_fewer_pieces(case: Case, plan: Plan, nbytes: int) -> Iterator[Plan]:
-    """The plan itself, then the same with half the chunks, a quarter, down to one."""
-    from collectives import Specification, parse
-
-    yield plan
-    specification = parse(plan.plan)
-    parameters = dict(specification.parameters)
-    chunks = specification.get("chunks") or 1
-    while chunks > 1:
-        chunks //= 2
-        fewer = Specification(specification.name, tuple({**parameters, "chunks": chunks}.items()))
-        yield case.plan(str(fewer), nbytes)
+def _price(case: Case, text: str, nbytes: int) -> float:
+    """What the file takes on the board, verified as files are."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "plan.xml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return case.plan(f"file:{path}", nbytes).time_us
 
 
-def _writer() -> Callable[[Program], str]:
+def _writer() -> Callable[[Plan], str]:
     module, name = WRITER
     try:
-        write: Callable[[Program], str] = getattr(importlib.import_module(module), name)
+        write: Callable[[Plan], str] = getattr(importlib.import_module(module), name)
     except ImportError:
         raise UnsupportedError("--xml: MSCCL algorithm files cannot be written yet") from None
     return write

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from typing import Any
 
@@ -22,6 +23,9 @@ from collectives import plan
 from collectives.planning import Planner
 from topology import Topology
 from topology.bounds import bound
+
+# Measured is planning from nothing.
+os.environ["RINGTREE_CACHE"] = "off"
 
 KINDS = ("all_reduce", "all_gather", "reduce_scatter")
 SIZES = {"64MiB": 2**26, "1GiB": 2**30}

@@ -11,16 +11,11 @@ from typing import Any
 import pytest
 from commandline import PAIR, ringtree
 
-from _ringtree.core import Program
 from _ringtree.errors import UnsupportedError
 from _ringtree.units import parse_sizes
-from ringtree import msccl_file
-
-KEYS = [
-    "topology", "collective", "algorithm", "ranks", "bytes", "dtype", "op", "clock", "time_us", "algbw_GBps",
-    "busbw_GBps", "bound_GBps", "percent_of_bound", "wrong", "plan", "in_place", "root", "devices", "dilation",
-    "assumed",
-]  # fmt: skip
+from collectives import Plan
+from ringtree import msccl_file, report
+from ringtree.case import Case
 
 
 @pytest.fixture
@@ -45,7 +40,7 @@ def text(*arguments: str) -> str:
 
 def test_the_plan_then_its_runners_up() -> None:
     found = rows("ppu-8", "--bytes", "1MiB")
-    assert all(list(row) == KEYS for row in found)
+    assert all(list(row) == list(report.KEYS) for row in found)
     assert [row["wrong"] for row in found] == [None] * len(found)
     names = [row["plan"].split(":")[0] for row in found]
     assert len(set(names)) == len(names)
@@ -212,34 +207,41 @@ def test_a_loaded_plan_is_as_it_is(options: list[str], named: str, tmp_path: Pat
 def test_the_algorithm_file_is_of_the_best_plan_that_fits(
     pair: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runtimes that take no more than four steps a lane: fewer chunks, or another algorithm, whichever is faster."""
+    """A writer that refuses the first plan, makes the second one slow and takes the third as it is."""
+    plans = rows(pair, "--bytes", "4MiB")[:4]
+    slow_us = plans[3]["time_us"] + 1
 
-    def write(program: Program) -> str:
-        for rank in range(2):
-            for lane in range(program.lanes(rank)):
-                if len(list(program.steps(rank, lane))) > 4:
-                    raise UnsupportedError("too many steps")
-        return "<algo/>"
+    def write(plan: Plan) -> str:
+        if plan.plan == plans[0]["plan"]:
+            raise UnsupportedError("no room")
+        return plan.plan
+
+    def price(case: Case, text: str, nbytes: int) -> float:
+        return slow_us if text == plans[1]["plan"] else case.plan(text, nbytes).time_us
 
     monkeypatch.setattr(msccl_file, "_writer", lambda: write)
+    monkeypatch.setattr(msccl_file, "_price", price)
     file = tmp_path / "plan.xml"
-    arguments = [pair, "--bytes", "4MiB", "--xml", str(file), "--algorithm", "binary_tree:chunks=64,star:chunks=32"]
-    said = text(*arguments).splitlines()[-1]
-    assert file.read_text(encoding="utf-8") == "<algo/>"
-    written = said.split()[1].rstrip(",")
-    assert said.startswith(f"{file}: ")
-    assert float(said.split()[2]) == round(rows(pair, "--bytes", "4MiB", "--algorithm", written)[0]["time_us"], 2)
-    name, chunks, *_ = written.split(":")
-    assert (name, chunks) in {("binary_tree", "chunks=4"), ("star", "chunks=4")}
-    fits = text(pair, "--bytes", "4MiB", "--xml", str(file), "--algorithm", "one_shot")
-    assert str(file) not in fits
+    done = ringtree("plan", pair, "--bytes", "4MiB", "--json", "--xml", str(file))
+    assert done.status == 0
+    assert json.loads(done.out)[:4] == plans
+    assert file.read_text(encoding="utf-8") == plans[2]["plan"]
+    assert done.err == (
+        f"ringtree: {file}: {plans[2]['plan']} within the runtimes' limits takes {plans[2]['time_us']:.2f} us; "
+        f"the plan {plans[0]['time_us']:.2f} us\n"
+    )
+    first = ringtree("plan", pair, "--bytes", "4MiB", "--algorithm", plans[2]["plan"], "--xml", str(file))
+    assert (first.status, first.err) == (0, "")
+
+
+def test_no_algorithm_file_without_a_plan_that_fits(pair: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(plan: Plan) -> str:
+        raise UnsupportedError(f"no room for {plan.plan}")
+
     monkeypatch.setattr(msccl_file, "_writer", lambda: refuse)
-    done = ringtree("plan", *arguments)
-    assert (done.status, done.out, done.err) == (2, "", "ringtree: no room for two\n")
-
-
-def refuse(program: Program) -> str:
-    raise UnsupportedError("no room for two")
+    done = ringtree("plan", pair, "--bytes", "4MiB", "--algorithm", "one_shot", "--xml", str(tmp_path / "plan.xml"))
+    assert (done.status, done.out, done.err) == (2, "", "ringtree: no room for one_shot:chunks=1:depth=2\n")
+    assert not (tmp_path / "plan.xml").exists()
 
 
 @pytest.mark.parametrize(
