@@ -28,7 +28,15 @@ class NoRouteError(InputError):
 
 
 class VerificationError(Error):
-    """A program whose output is not the collective's, that cannot advance, or whose steps race."""
+    """A program whose output is not the collective's, that cannot advance, or whose steps race.
+
+    what: "wrong result", "deadlock", "race" or "invalid"; rank, lane and step say where (-1: at no one place).
+    """
+
+    what: str = ""
+    rank: int = -1
+    lane: int = -1
+    step: int = -1
 
 
 class ResourceError(Error):

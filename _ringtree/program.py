@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from _ringtree.errors import InputError, VerificationError
 from _ringtree.names import ALGORITHMS, KINDS, lookup
-from _ringtree.native import array, check, ffi, lib, new_error
+from _ringtree.native import array, check, ffi, lib, new_error, text_of
 
 
 def equal_parts(count: int, ranks: int) -> tuple[int, ...]:
@@ -165,10 +166,26 @@ class Verdict:
     messages: int
 
 
+_WRONG = {
+    lib.RT_ERR_WRONG_RESULT: "wrong result",
+    lib.RT_ERR_DEADLOCK: "deadlock",
+    lib.RT_ERR_RACE: "race",
+    lib.RT_ERR_INVALID: "invalid",
+}
+
+
 def verify(program: Program, depth: int = 0, in_place: bool = False) -> Verdict:
     """Prove the program at this FIFO depth (0: its own); VerificationError says where it is wrong."""
+    if depth < 0:
+        raise InputError(f"verify: found FIFO depth {depth}; expected at least 0")
     verdict, error = ffi.new("rt_verdict *"), new_error()
-    check(lib.rt_verify(program.handle, depth, int(in_place), verdict, error), error)
+    status = lib.rt_verify(program.handle, depth, int(in_place), verdict, error)
+    if status in _WRONG:
+        problem = VerificationError(text_of(error))
+        problem.what = _WRONG[status]
+        problem.rank, problem.lane, problem.step = int(verdict.rank), int(verdict.lane), int(verdict.step)
+        raise problem
+    check(status, error)
     return Verdict(int(verdict.steps), int(verdict.messages))
 
 

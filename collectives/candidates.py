@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from _ringtree.core import Collective, Recipe, supports
 from _ringtree.errors import NoRouteError, UnsupportedError
 
+from . import several
 from .forests import forest
 from .specification import PARAMETERS, Specification
 
@@ -39,15 +40,17 @@ def candidates(planner: Planner, collective: Collective, algorithm: Specificatio
     """Every way to do the collective that the specification allows. UnsupportedError where there is none."""
     found = [c for name in _names(algorithm) for c in _of_algorithm(planner, collective, name, algorithm)]
     if not found:
+        asked = str(algorithm) if algorithm.members else algorithm.name
         raise UnsupportedError(
-            f"algorithm: {algorithm.name} does not do {collective.kind} on {collective.ranks} ranks of this board"
+            f"algorithm: {asked} does not do {collective.kind} on {collective.ranks} ranks of this board"
         )
     light = [c for c in found if c.transfers <= MOST_TRANSFERS]
     yield from light or [min(found, key=lambda c: c.transfers)]
 
 
 def _names(algorithm: Specification) -> list[str]:
-    return [n for n in PARAMETERS if n != "auto"] if algorithm.name == "auto" else [algorithm.name]
+    open_names = several.names(algorithm)
+    return [algorithm.name] if open_names is None else open_names
 
 
 def _of_algorithm(planner: Planner, collective: Collective, name: str, asked: Specification) -> Iterator[Candidate]:
@@ -73,12 +76,13 @@ def _may_pack(planner: Planner, collective: Collective, asked: Specification) ->
     if collective.ranks < 2:
         return False
     quickly = planner.topology is not None and collective.ranks <= MOST_FOREST_RANKS and collective.counts is None
-    if asked.name == "auto" and not quickly:
+    named = asked.name == "forest"
+    if not named and not quickly:
         return False
     try:
         planner.shares(collective)
     except NoRouteError:
-        if asked.name != "auto":
+        if named:
             raise
         return False
     return True

@@ -14,7 +14,7 @@ from _ringtree.simulator import Observer
 from _ringtree.units import MOST_BYTES
 from topology import Topology
 
-from . import cache, host, planfile
+from . import algorithm_files, cache, host, planfile, several
 from .candidates import Candidate, candidates
 from .certificate import Certificate, certify
 from .forests import Share, packed, shares
@@ -26,19 +26,23 @@ from .trees import Orders, lay_trees
 
 @dataclass(frozen=True)
 class Plan:
-    """A chosen program. `algorithm` as it was asked for, `plan` the full specification that gives it again."""
+    """A chosen program. `algorithm` as it was asked for, `plan` the full specification that gives it again.
+
+    content: the digest of the algorithm file that the program is made of, if it is.
+    """
 
     topology: Topology | None = field(repr=False)
     algorithm: str
     plan: str
     program: Program = field(compare=False, repr=False)
-    recipe: Recipe = field(repr=False)
+    recipe: Recipe | None = field(repr=False)
     collective: Collective
     placement: tuple[int, ...]
     dtype: str
     op: str
     cost_us: float
     time_us: float
+    content: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -91,8 +95,10 @@ class Planner:
 
     def choose(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
         """A full specification: `auto` and free parameters are settled by simulation, once per size class."""
+        if algorithm.name == "any":
+            return several.choose(self, collective, dtype, algorithm)
         if algorithm.name == "file":
-            return str(algorithm)
+            return algorithm_files.choose(algorithm, collective)
         key = (collective.kind, collective.root, dtype_size(dtype), str(algorithm), _size_class(collective.count))
         if collective.counts is not None:
             return self._fastest(collective, dtype, algorithm)
@@ -105,18 +111,21 @@ class Planner:
         """The plan that a full specification stands for, priced with all ranks starting at once."""
         specification = parse(chosen)
         if specification.name == "file":
-            recipe = planfile.recipe_for(specification.path, collective)
+            program, recipe, content = algorithm_files.program_of(specification, collective)
         else:
-            recipe = next(iter(candidates(self, collective, specification))).recipe
-        return self.lowered(collective, dtype, op, asked, chosen, recipe)
+            recipe, content = next(iter(candidates(self, collective, specification))).recipe, ""
+            program = Program.build(collective, recipe)
+        return self.priced(program, recipe, content, dtype, op, asked, chosen)
 
-    def lowered(self, collective: Collective, dtype: str, op: str, asked: str, chosen: str, recipe: Recipe) -> Plan:
-        """The plan of a recipe."""
-        program = Program.build(collective, recipe)
-        key = ("time", collective, recipe, dtype_size(dtype))
+    def priced(
+        self, program: Program, recipe: Recipe | None, content: str, dtype: str, op: str, asked: str, chosen: str
+    ) -> Plan:
+        """The plan of a program; `recipe` gives it again, or `content` does, the digest of its file."""
+        collective = program.collective
+        key = ("time", collective, recipe or (content, parse(chosen).parameters), dtype_size(dtype))
         time_us = self._kept.recall(key, lambda: self._price(program, dtype))
-        placement, cost_us = self.placement, self.cost_us
-        return Plan(self.topology, asked, chosen, program, recipe, collective, placement, dtype, op, cost_us, time_us)
+        given = (collective, self.placement, dtype, op, self.cost_us, time_us)
+        return Plan(self.topology, asked, chosen, program, recipe, *given, content)
 
     def rings(self) -> list[tuple[int, ...]]:
         """Rings over the board's direct links, found once."""
@@ -161,6 +170,8 @@ class Planner:
     def _fastest(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
         if self.topology is None and algorithm.name == "auto":
             algorithm = parse(host.choose(collective, dtype_size(dtype)))
+        if self.topology is None and algorithm.name == "not":
+            algorithm = several.on_host(collective, dtype_size(dtype), algorithm)
         found = list(candidates(self, collective, algorithm))
         if len(found) == 1 or self.topology is None:
             return str(found[0].specification)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from _ringtree import errors, settings
+from _ringtree import settings
 from _ringtree.assume import Assumptions
 from _ringtree.errors import CommunicationError, InputError, UnsupportedError
 from _ringtree.log import info, version
@@ -25,6 +25,7 @@ from _ringtree.runtime import Arena, Endpoint, Segment, arena_least_bytes, segme
 from emulator import Clock
 from topology import Topology
 
+from .agreement import Proposal
 from .placement import place
 from .planning import Plan, Planner
 from .specification import Specification, for_collective
@@ -33,7 +34,6 @@ from .timekeeping import Timekeeper, make_timekeeper
 Result = TypeVar("Result")
 
 PLANS_KEPT = 256
-SPECIFICATION_BYTES = 256
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Session:
         self.options = options
         self._lock = threading.RLock()  # calls nest: a collective exchanges before and while it runs
         self._prepared: OrderedDict[tuple[object, ...], Prepared] = OrderedDict()
-        self._chosen: dict[tuple[object, ...], str] = {}
+        self._chosen: dict[tuple[object, ...], tuple[str, str]] = {}
         board, placement = None, tuple(range(self.ranks))
         whole = options.board
         if whole is not None:
@@ -144,8 +144,8 @@ class Session:
     def _make(self, shape: Collective, dtype: str, op: str | None) -> Prepared:
         if op is not None:
             require_op(dtype, op)
-        asked = self.algorithm_for(shape.kind)
-        chosen = self._agreed_choice(shape, dtype, asked)
+        asked = self._asked(shape.kind)
+        chosen, agreed = self._agreed_choice(shape, dtype, asked)
         plan = self.planner.build(shape, dtype, op or "sum", str(asked), chosen)
         if self.rank == 0:
             info(f"{shape.kind} of {plan.nbytes} bytes: {chosen} for {asked}, {plan.time_us:.3f} us emulated")
@@ -159,37 +159,40 @@ class Session:
                 "dtype": DTYPES[dtype],
                 # A barrier by trees combines messages of no elements.
                 "op": OPS[op or "sum"] if shape.kind in (*REDUCING, "barrier") else -1,
-                "signature": _signature(shape, dtype, op, plan),
+                "signature": _signature(shape, dtype, op, agreed, plan),
             },
         )
         return Prepared(plan, spec, scratch, lambda: f"{shape.kind} of {shape.count} {dtype}")
 
-    def _agreed_choice(self, shape: Collective, dtype: str, asked: Specification) -> str:
-        """Rank 0 chooses, so that no two ranks run different programs, and only one spends the time."""
-        key = (shape.kind, shape.root, dtype, str(asked), max(0, shape.count - 1).bit_length(), shape.counts)
-        if asked.path:
-            return str(asked)  # nothing to choose; that it is the same file everywhere, the signature tells
-        if key in self._chosen:
-            return self._chosen[key]
-        text, problem = "", None
-        if self.rank == 0:
-            try:
-                text = self.planner.choose(shape, dtype, asked)
-            except InputError as error:
-                text, problem = f"!{type(error).__name__}!{error}", error
-        mine = text.encode()[:SPECIFICATION_BYTES].ljust(SPECIFICATION_BYTES)
-        answers = self.exchange(mine, f"agreement on {shape.kind} of {shape.count} {dtype}")
-        answer = answers[0].decode(errors="ignore").strip()  # a long text may be cut within a character
-        if answer.startswith("!"):
-            _, error_class, text = answer.split("!", 2)
-            raise problem or getattr(errors, error_class)(text)
-        self._chosen[key] = answer
-        return answer
+    def _agreed_choice(self, shape: Collective, dtype: str, asked: Specification | InputError) -> tuple[str, str]:
+        """Rank 0 chooses, and only it spends the time: the choice, and what all ranks call it.
+
+        Kept for a size class; where an algorithm file is among what is asked for, whose sizes are its own, for a size.
+        """
+        by_size = isinstance(asked, Specification) and asked.files
+        size = shape.count if by_size else max(0, shape.count - 1).bit_length()
+        key = (shape.kind, shape.root, dtype, str(asked), size, shape.counts)
+        if key not in self._chosen:
+            choose = None if self.rank else lambda allowed: self.planner.choose(shape, dtype, allowed)
+            proposal = Proposal(asked, choose)
+            answers = self.exchange(proposal.message, f"agreement on {shape.kind} of {shape.count} {dtype}")
+            agreed = proposal.settle(answers, self.rank)
+            self._chosen[key] = proposal.here(agreed), agreed
+        return self._chosen[key]
+
+    def _asked(self, kind: str) -> Specification | InputError:
+        """As algorithm_for, but what is wrong with it is for all ranks to hear."""
+        try:
+            return self.algorithm_for(kind)
+        except InputError as problem:
+            return problem
 
 
-def _signature(shape: Collective, dtype: str, op: str | None, plan: Plan) -> int:
+def _signature(shape: Collective, dtype: str, op: str | None, agreed: str, plan: Plan) -> int:
     """What the ranks must agree about, the trees among it: each takes them from its own solver or cache."""
-    text = repr((KINDS[shape.kind], shape.count, shape.root, shape.counts, dtype, op, plan.plan, plan.recipe))
+    text = repr(
+        (KINDS[shape.kind], shape.count, shape.root, shape.counts, dtype, op, agreed, plan.content, plan.recipe)
+    )
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 

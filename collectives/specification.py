@@ -1,4 +1,4 @@
-"""Algorithms by name: `ring:channels=1:chunks=4`, and RINGTREE_ALGO's `allreduce:ring;broadcast:tree`.
+"""Algorithms by name: `ring:channels=1:chunks=4`, and RINGTREE_ALGO's `allreduce:^tree;broadcast:ring,binomial`.
 
 | algorithm            | parameters                     | what                                                        |
 |----------------------|--------------------------------|-------------------------------------------------------------|
@@ -10,15 +10,19 @@
 | `forest`             | the same                       | the best packing of trees on this board (topology.packing)  |
 | `one_shot`           | `depth`                        | everyone sends everything to everyone                       |
 | `recursive_doubling`, `rabenseifner`, `pairwise` | `depth` | xor 1, 2, 4, ...; halving, doubling; rank + 1, + 2, ... |
-| `file:PATH`          |                                | the plan in that file (planfile.py)                         |
 | `auto`               |                                | the fastest of all, by simulation on the board              |
+| `file:PATH`, `X.xml` | `chunks`, `depth`              | an MSCCL algorithm file, run in `chunks` pieces (1)         |
+| `file:PATH`          |                                | a plan that was saved (planfile.py)                         |
+| `ring,tree:chunks=8` |                                | the fastest of these                                        |
+| `^ring,tree`         |                                | the fastest of all but these                                |
 
-Parameters that are left out are chosen by simulation. `bucket`, `swing` and `direct` are names reserved
-for what the planner and the host path bring.
+Names are read in any case. Parameters that are left out are chosen by simulation. `bucket`, `swing` and `direct` are
+names reserved for what the planner and the host path bring.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from _ringtree.core import supports
@@ -40,6 +44,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "forest": _PIPELINED,
     "auto": (),
 }
+FILE_PARAMETERS = ("chunks", "depth")
 RESERVED = ("bucket", "swing", "direct")
 MOST_DIGITS = 40  # int() refuses thousands of them
 _RANGES = {"channels": (1, 64), "chunks": (1, 2**20), "pace": (0, 64), "depth": (1, 8)}
@@ -60,42 +65,80 @@ COLLECTIVES = (
 
 @dataclass(frozen=True)
 class Specification:
-    """An algorithm's name and the parameters that were given, or the path of a file."""
+    """An algorithm's name and the parameters that were given.
+
+    `file` has a path; `any` (one of these) and `not` (none of these) have members.
+    """
 
     name: str
     parameters: tuple[tuple[str, int], ...] = ()
     path: str = ""
+    members: tuple[Specification, ...] = ()
 
     def get(self, parameter: str) -> int | None:
         return dict(self.parameters).get(parameter)
 
+    @property
+    def files(self) -> tuple[Specification, ...]:
+        """The algorithm files among what is asked for."""
+        return (self,) if self.name == "file" else tuple(member for member in self.members if member.name == "file")
+
     def __str__(self) -> str:
-        if self.path:
-            return f"{self.name}:{self.path}"
-        return ":".join([self.name, *(f"{key}={value}" for key, value in self.parameters)])
+        if self.members:
+            return "^" * (self.name == "not") + ",".join(str(member) for member in self.members)
+        name = f"file:{self.path}" if self.name == "file" else self.name
+        return ":".join([name, *(f"{key}={value}" for key, value in self.parameters)])
 
 
 def parse(text: str) -> Specification:
     """Raises UnsupportedError for an unknown algorithm, InputError for a bad parameter."""
+    text = text.strip()
+    inverted = text.startswith("^")
+    if not inverted and "," not in text:
+        return _one(text)
+    members = tuple(_one(part) for part in text.lstrip("^").split(","))
+    for member in members if inverted else ():
+        if member.name not in PARAMETERS or member.name == "auto" or member.parameters:
+            raise InputError(f"algorithm: {text!r}: found {str(member)!r} after ^; expected names of algorithms alone")
+    return Specification("not" if inverted else "any", members=members)
+
+
+def _one(text: str) -> Specification:
     name, *fields = text.strip().split(":")
+    if name.lower() == "file" or text.partition(".xml")[1]:
+        return _file(text.strip())
+    name = name.lower()
     if name in RESERVED:
         raise UnsupportedError(f"algorithm: {name!r} is not available yet; expected one of {', '.join(PARAMETERS)}")
-    if text.strip().endswith(".xml"):
-        raise UnsupportedError(f"algorithm: {text!r} names a file; algorithm files cannot be loaded yet")
-    if name == "file":
-        return Specification(name, (), text.strip().partition(":")[2])
     if name not in PARAMETERS:
         raise UnsupportedError(f"algorithm: found {name!r}; expected one of {', '.join(PARAMETERS)}")
+    return Specification(name, _parameters(text, name, fields, PARAMETERS[name]))
+
+
+def _file(text: str) -> Specification:
+    """`file:PATH` or the name of a file that ends in .xml, with parameters after it."""
+    prefix, colon, path = text.partition(":")
+    path = path if colon and prefix.lower() == "file" else text
+    fields: list[str] = []
+    while path.rpartition(":")[2].partition("=")[0] in FILE_PARAMETERS:
+        path, _, field = path.rpartition(":")
+        fields.insert(0, field)
+    if not os.path.isfile(path):
+        raise UnsupportedError(f"algorithm: {text!r}: found no file {path!r}; expected an MSCCL algorithm (XML)")
+    return Specification("file", _parameters(text, "file", fields, FILE_PARAMETERS), path)
+
+
+def _parameters(text: str, name: str, fields: list[str], known: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
     values: dict[str, int] = {}
     for field in fields:
         key, _, value = field.partition("=")
-        if key not in PARAMETERS[name]:
-            expected = ", ".join(PARAMETERS[name]) or "none"
+        if key not in known:
+            expected = ", ".join(known) or "none"
             raise InputError(f"algorithm: {text!r}: unknown parameter {key!r} of {name}; expected {expected}")
         if key in values:
             raise InputError(f"algorithm: {text!r}: {key} is given twice")
         values[key] = _whole(value, key, text)
-    return Specification(name, tuple(values.items()))
+    return tuple(values.items())
 
 
 def _whole(value: str, key: str, text: str) -> int:
@@ -109,25 +152,30 @@ def _whole(value: str, key: str, text: str) -> int:
 def for_collective(text: str, collective: str) -> Specification:
     """What `text` asks for this collective: entries between `;`, each with or without a function prefix.
 
-    An entry without a prefix holds for the collectives that its algorithm exists for, a file for the one that it was
-    made for; others are `auto`. An entry with this collective's prefix is taken as it is. The last one that holds wins.
+    An entry without a prefix holds for the collectives that one of its algorithms exists for; others are `auto`. An
+    entry with this collective's prefix is taken as it is. The last entry that holds wins.
     """
     chosen = Specification("auto")
     for entry in text.split(";"):
         prefix, colon, rest = entry.partition(":")
-        named = next((c for c in COLLECTIVES if prefix.strip() in (c, c.replace("_", ""))), None)
+        named = next((c for c in COLLECTIVES if prefix.strip().lower() in (c, c.replace("_", ""))), None)
         specification = parse(rest if named and colon else entry)
-        if named == collective or (named is None and _holds(specification, collective)):
+        if named == collective or (named is None and holds(specification, collective)):
             chosen = specification
     return chosen
 
 
-def _holds(specification: Specification, collective: str) -> bool:
-    if specification.path:
-        from .planfile import collective_of
+def holds(specification: Specification, collective: str) -> bool:
+    """Whether one of the algorithms that are asked for does this collective at all."""
+    if specification.name == "file":
+        from .algorithm_files import kind_of
 
-        return collective_of(specification.path) == collective
-    return exists(specification.name, collective)
+        return kind_of(specification.path) == collective
+    if specification.name == "not":
+        return True
+    return any(holds(member, collective) for member in specification.members) or (
+        specification.name in PARAMETERS and exists(specification.name, collective)
+    )
 
 
 def exists(name: str, collective: str) -> bool:

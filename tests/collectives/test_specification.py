@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from _ringtree.core import Collective, Program, Recipe
 from _ringtree.errors import InputError, UnsupportedError
+from collectives.msccl import program_to_msccl
 from collectives.specification import COLLECTIVES, Specification, exists, for_collective, parse
 
 PIPELINED = {"chunks": (1, 2**20), "pace": (0, 64), "depth": (1, 8)}
@@ -63,13 +67,19 @@ def test_more_digits_than_python_reads() -> None:
     [
         ("", "found ''; expected one of ring, tree"),
         ("rng", "found 'rng'; expected one of ring, tree"),
-        ("RING", "found 'RING'"),
+        ("RNG", "found 'rng'"),
+        ("NVLSTree", "found 'nvlstree'; expected one of ring, tree"),
         ("ring :chunks=1", "found 'ring '"),
         ("bucket", "'bucket' is not available yet"),
         ("swing:chunks=1", "'swing' is not available yet"),
         ("direct", "'direct' is not available yet"),
-        ("file:ring.xml", "names a file"),
-        ("allreduce-8.xml", "names a file"),
+        ("file:ring.xml", "found no file 'ring.xml'; expected an MSCCL algorithm"),
+        ("allreduce-8.xml", "found no file 'allreduce-8.xml'"),
+        ("file:", "found no file ''"),
+        ("ring,rng", "found 'rng'; expected one of ring, tree"),
+        ("ring,", "found ''"),
+        ("^", "found ''"),
+        ("^rng", "found 'rng'"),
     ],
 )
 def test_unknown_and_reserved_names(text: str, message: str) -> None:
@@ -87,12 +97,75 @@ def test_unknown_and_reserved_names(text: str, message: str) -> None:
         ("ring:chunks", "chunks: found ''"),
         ("ring:chunks=1:depth=2:chunks=1", "chunks is given twice"),
         ("ring:chunks=1=2", "chunks: found '1=2'"),
+        ("ring,tree:pace=99", "pace: found '99'"),
     ],
 )
 def test_bad_parameters(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         parse(text)
-    assert repr(text) in str(caught.value)
+    assert repr(text.split(",")[-1]) in str(caught.value)
+
+
+def test_names_in_any_case() -> None:
+    """As NCCL writes them."""
+    assert parse("Ring") == parse("RING") == parse("ring")
+    assert str(parse("Tree:chunks=4,ONE_SHOT")) == "tree:chunks=4,one_shot"
+    assert chosen("AllReduce:Ring") == chosen("ALL_REDUCE:ring") == {"all_reduce": "ring"}
+
+
+def test_lists_and_what_is_left_out() -> None:
+    several = parse(" ring:chunks=2 , tree ")
+    assert (several.name, [str(member) for member in several.members]) == ("any", ["ring:chunks=2", "tree"])
+    without = parse("^ring,Tree")
+    assert (without.name, str(without)) == ("not", "^ring,tree")
+    for text in (several, without):
+        assert parse(str(text)) == text
+    for bad in ("^ring:chunks=2", "^auto", "^ring,auto"):
+        with pytest.raises(InputError, match=r"after \^; expected names of algorithms alone"):
+            parse(bad)
+
+
+def test_nccl_s_own_examples() -> None:
+    """Of its documentation, but for the algorithms that only its hardware has."""
+    text = "ring,star;allreduce:tree,star;broadcast:ring"
+    found = {kind: str(for_collective(text, kind)) for kind in COLLECTIVES}
+    assert found["all_reduce"] == "tree,star"
+    assert found["broadcast"] == "ring"
+    assert found["all_gather"] == found["reduce"] == found["barrier"] == "ring,star"
+    assert found["all_to_all"] == "auto"  # neither does it
+    assert chosen("allreduce:^tree") == {"all_reduce": "^tree"}
+    assert chosen("^tree;allreduce:tree") == {kind: "tree" if kind == "all_reduce" else "^tree" for kind in COLLECTIVES}
+
+
+@pytest.fixture
+def broadcast_file(tmp_path: Path) -> Path:
+    program = Program.build(Collective("broadcast", 2, 4), Recipe("ring"))
+    path = tmp_path / "a:b c.xml"
+    path.write_text(program_to_msccl(program), encoding="utf-8")
+    return path
+
+
+def test_files(broadcast_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in (f"file:{broadcast_file}", f"FILE:{broadcast_file}", str(broadcast_file)):
+        found = parse(text)
+        assert (found.name, found.path, found.parameters) == ("file", str(broadcast_file), ())
+        assert (str(found), parse(str(found)), found.files) == (f"file:{broadcast_file}", found, (found,))
+        assert parse(f"{text}:chunks=3:depth=2").parameters == (("chunks", 3), ("depth", 2))
+        assert parse(f"ring,{text}").files == (found,)
+        with pytest.raises(InputError, match="depth: found '9'"):
+            parse(f"{text}:depth=9")
+        with pytest.raises(InputError, match="chunks is given twice"):
+            parse(f"{text}:chunks=1:chunks=2")
+    assert chosen(str(broadcast_file)) == {"broadcast": f"file:{broadcast_file}"}
+    assert chosen(f"ring;{broadcast_file}")["all_reduce"] == "ring"
+    monkeypatch.chdir(tmp_path)
+    assert parse("a:b c.xml").path == "a:b c.xml"
+    (tmp_path / "no-suffix").write_bytes(broadcast_file.read_bytes())
+    assert parse("file:no-suffix").name == "file"
+    with pytest.raises(UnsupportedError, match="found 'no-suffix'"):
+        parse("no-suffix")
+    with pytest.raises(UnsupportedError, match="found no file"):
+        parse(f"file:{tmp_path}")
 
 
 @given(st.text(max_size=20) | st.from_regex(r"(ring|tree|auto):?[a-z]*=?[0-9]*", fullmatch=True))

@@ -31,7 +31,7 @@ FILES = {
 }
 
 ARGUMENTS = {
-    "no verb": ([], ["boards, show, plan, simulate, sweep, train"]),
+    "no verb": ([], ["boards, show, plan, verify, simulate, sweep, train"]),
     "unknown verb": (["simulat"], ["'simulat'"]),
     "unknown option": (["boards", "--colour"], ["--colour"]),
     "no topology": (["simulate"], ["topology"]),
