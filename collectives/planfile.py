@@ -23,7 +23,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _ringtree.errors import Error, InputError, TopologyError, VerificationError
+from _ringtree.errors import Error, InputError, TopologyError, UnsupportedError, VerificationError
 from _ringtree.names import dtype_size
 from _ringtree.plain import from_plain, parse_json, to_plain
 from _ringtree.program import Collective, Program, Recipe, Tree, verify
@@ -71,6 +71,8 @@ class _File:
 def to_json(plan: Plan) -> str:
     """The text of a plan's file, a line for each part."""
     board = plan.topology
+    if plan.recipe is None:
+        raise UnsupportedError(f"{plan.plan}: the program of an algorithm file is kept in that file")
     value = _File(
         VERSION,
         _Head(plan.algorithm, plan.plan, plan.dtype, plan.op, plan.cost_us),
@@ -106,9 +108,11 @@ def recipe_for(path: str, collective: Collective) -> Recipe:
     saved = found.collective
     if (saved.kind, saved.ranks, saved.root) != (collective.kind, collective.ranks, collective.root):
         raise InputError(f"algorithm: file:{path}: found {_spoken(saved)}; expected {_spoken(collective)}")
-    if saved == collective or not found.recipe.forest:
-        return found.recipe
-    return replace(found.recipe, forest=forest(collective, _shares(found.recipe.forest)))
+    recipe = found.recipe
+    assert recipe is not None
+    if saved == collective or not recipe.forest:
+        return recipe
+    return replace(recipe, forest=forest(collective, _shares(recipe.forest)))
 
 
 def collective_of(path: str) -> str:
@@ -157,7 +161,8 @@ def _plan(found: _File) -> Plan:
     _check_recipe(found.recipe, collective)
     _prove(found.recipe, collective)
     planner = Planner(board, found.placement, head.cost_us)
-    return planner.lowered(collective, head.dtype, head.op, head.algorithm, head.plan, found.recipe)
+    program = Program.build(collective, found.recipe)
+    return planner.priced(program, found.recipe, head.dtype, head.op, head.algorithm, head.plan)
 
 
 def _prove(recipe: Recipe, collective: Collective) -> None:

@@ -26,13 +26,16 @@ from .trees import Orders, lay_trees
 
 @dataclass(frozen=True)
 class Plan:
-    """A chosen program. `algorithm` as it was asked for, `plan` the full specification that gives it again."""
+    """A chosen program. `algorithm` as it was asked for, `plan` the full specification that gives it again.
+
+    recipe: what the program was built of; None where it was not built here.
+    """
 
     topology: Topology | None = field(repr=False)
     algorithm: str
     plan: str
     program: Program = field(compare=False, repr=False)
-    recipe: Recipe = field(repr=False)
+    recipe: Recipe | None = field(repr=False)
     collective: Collective
     placement: tuple[int, ...]
     dtype: str
@@ -108,15 +111,15 @@ class Planner:
             recipe = planfile.recipe_for(specification.path, collective)
         else:
             recipe = next(iter(candidates(self, collective, specification))).recipe
-        return self.lowered(collective, dtype, op, asked, chosen, recipe)
+        return self.priced(Program.build(collective, recipe), recipe, dtype, op, asked, chosen)
 
-    def lowered(self, collective: Collective, dtype: str, op: str, asked: str, chosen: str, recipe: Recipe) -> Plan:
-        """The plan of a recipe."""
-        program = Program.build(collective, recipe)
+    def priced(self, program: Program, recipe: Recipe, dtype: str, op: str, asked: str, chosen: str) -> Plan:
+        """The plan of a recipe's program."""
+        collective = program.collective
         key = ("time", collective, recipe, dtype_size(dtype))
         time_us = self._kept.recall(key, lambda: self._price(program, dtype))
-        placement, cost_us = self.placement, self.cost_us
-        return Plan(self.topology, asked, chosen, program, recipe, collective, placement, dtype, op, cost_us, time_us)
+        given = (collective, self.placement, dtype, op, self.cost_us, time_us)
+        return Plan(self.topology, asked, chosen, program, recipe, *given)
 
     def rings(self) -> list[tuple[int, ...]]:
         """Rings over the board's direct links, found once."""

@@ -84,16 +84,16 @@ def _columns(many: int, width: float, height: float) -> int:
 
 def _panels(plan: Plan) -> list[_Panel]:
     recipe, ranks = plan.recipe, plan.collective.ranks
-    if recipe.forest:
+    if recipe and recipe.forest:
         whole = max(1, sum(tree.length for tree in recipe.forest))
         return [_tree(tree.root, tree.up, tree.down, tree.length / whole) for tree in recipe.forest]
-    if recipe.algorithm == "tree" and recipe.orders:
+    if recipe and recipe.algorithm == "tree" and recipe.orders:
         return [_tree(*_heap(order), 1 / len(recipe.orders)) for order in (recipe.orders[0], recipe.orders[1][::-1])]
-    if recipe.algorithm == "ring":
+    if recipe and recipe.algorithm == "ring":
         orders = recipe.orders or (tuple(range(ranks)),)
         return [_ring(order, number, len(orders)) for number, order in enumerate(orders)]
     ends = dict.fromkeys(plan.program.channel_ends())
-    return [_Panel(tuple((src, dst, ANY) for src, dst in ends), None, 1.0, f"{recipe.algorithm}: who sends to whom")]
+    return [_Panel(tuple((src, dst, ANY) for src, dst in ends), None, 1.0, "who sends to whom")]
 
 
 def _heap(order: Sequence[int]) -> tuple[int, tuple[int, ...], tuple[int, ...]]:

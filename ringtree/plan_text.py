@@ -120,7 +120,7 @@ def _part(name: str, text: str) -> str:
 
 def _made_of(plan: Plan) -> str:
     """Trees, their hops and shares, in words."""
-    trees = plan.recipe.forest
+    trees = plan.recipe.forest if plan.recipe else ()
     if not trees:
         return ""
     hops = sorted(max(_depths(parents)) for tree in trees for parents in (tree.up, tree.down) if parents)
