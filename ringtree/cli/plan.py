@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULT_BYTES = 64 * 2**20
 DEFAULT_TABLE = "1KiB:1GiB:x4"
+# An algorithm file is the plan chosen if it takes no longer than so many times as long.
+AS_FAST = 1.001
 # Options of the plan itself, which a file brings with it; and their values where they are not given.
 OF_THE_FILE: dict[str, Any] = {
     "topology": None, "collective": "all_reduce", "algorithm": None, "sizes": None, "bytes": None, "dtype": "float32",
@@ -152,7 +154,7 @@ def _finish(arguments: Namespace, case: Case, ranking: list[Plan], rows: list[Ro
 
         written, text, time_us = fitting(case, ranking, nbytes)
         write_file(arguments.xml, text)
-        if written is not ranking[0] or time_us != written.time_us:
+        if written is not ranking[0] or time_us > AS_FAST * ranking[0].time_us:
             less = f"{written.plan} within the runtimes' limits takes {time_us:.2f} us"
             print(f"ringtree: {arguments.xml}: {less}; the plan {ranking[0].time_us:.2f} us", file=sys.stderr)
     if arguments.output:

@@ -106,7 +106,7 @@ def test_the_collective_must_match(tmp_path: Path) -> None:
     for keywords in ({"collective": "reduce"}, {"ranks": 5}, {"root": 0}):
         with pytest.raises(InputError, match="found broadcast on 4 ranks from root 1; expected "):
             plan(PPU, **{**asked, **keywords}, algorithm=f"file:{file}")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"missing\.json: No such file"):
+    with pytest.raises(InputError, match=r"missing\.json"):
         plan(PPU, nbytes=8, algorithm="file:missing.json")
 
 
