@@ -28,6 +28,7 @@ from .trees import Orders, lay_trees
 class Plan:
     """A chosen program. `algorithm` as it was asked for, `plan` the full specification that gives it again.
 
+    recipe: what the program was built of; None where it was not built here.
     content: the digest of the algorithm file that the program is made of, if it is.
     """
 
