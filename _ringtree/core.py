@@ -3,7 +3,6 @@
 from _ringtree.names import ALGORITHMS, DTYPES, KINDS, OPS, REDUCING, dtype_size, require_op
 from _ringtree.program import Collective, Program, Recipe, Tree, Verdict, find_cycles, supports, verify
 from _ringtree.simulator import Board, Job, Record, Simulation, price, simulate
-from _ringtree.trees import early_trees
 
 __all__ = [
     "ALGORITHMS",
@@ -21,7 +20,6 @@ __all__ = [
     "Tree",
     "Verdict",
     "dtype_size",
-    "early_trees",
     "find_cycles",
     "price",
     "require_op",

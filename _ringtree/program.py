@@ -64,8 +64,8 @@ class Tree:
     root: int
     up: tuple[int, ...] | None
     down: tuple[int, ...] | None
-    up_detours: frozenset[int] = frozenset()
-    down_detours: frozenset[int] = frozenset()
+    up_detours: tuple[int, ...] = ()
+    down_detours: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Recipe:
         return recipe, keep
 
 
-def _marks(ranks: frozenset[int], parents: tuple[int, ...] | None) -> Any:
+def _marks(ranks: tuple[int, ...], parents: tuple[int, ...] | None) -> Any:
     return array("uint8_t", [int(rank in ranks) for rank in range(len(parents))] if ranks and parents else None)
 
 

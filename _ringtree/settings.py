@@ -42,6 +42,21 @@ def topology_file() -> str | None:
     return os.environ.get("RINGTREE_TOPO_FILE") or None
 
 
+def cache_folder() -> str | None:
+    """RINGTREE_CACHE: the folder of what planning found out, or `off`; else the user's cache. None: keep nothing."""
+    text = os.environ.get("RINGTREE_CACHE")
+    if text == "off":
+        return None
+    if text is not None:
+        if not text or (os.path.exists(text) and not os.path.isdir(text)):
+            raise InputError(f"RINGTREE_CACHE: found {text!r}; expected a folder, or off")
+        return os.path.abspath(text)
+    for base in (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache")):
+        if os.path.isabs(base):
+            return os.path.join(base, "ringtree")
+    return None
+
+
 def debug_level() -> int:
     """RINGTREE_DEBUG as an index into LOG_LEVELS; WARN by default."""
     text = os.environ.get("RINGTREE_DEBUG", "WARN").upper()

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from _ringtree import errors
 from _ringtree.errors import Error, InputError, MismatchError, VerificationError
 
-from .algorithm_files import load
+from .algorithm_files import digest_of
 from .specification import Specification, parse
 
 MESSAGE_BYTES = 256
@@ -34,7 +34,7 @@ class Proposal:
         try:
             if isinstance(asked, InputError):
                 raise asked
-            self.digests = {file.path: load(file.path).digest for file in asked.files}
+            self.digests = {file.path: digest_of(file.path) for file in asked.files}
             choice = choose(asked) if choose else ""
             text = f"{self._summary()} {self._without_path(choice)}"
         except (InputError, VerificationError) as error:

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from _ringtree.core import Collective, Program, verify
+from _ringtree.core import Collective, Program, Recipe, verify
 from _ringtree.errors import InputError, VerificationError
 
+from .planfile import collective_of, is_plan, recipe_digest, recipe_for
 from .specification import Specification
 
 if TYPE_CHECKING:
@@ -68,19 +69,34 @@ def choose(asked: Specification, collective: Collective) -> str:
     from .msccl import require_made_for
     from .msccl.lower import DEPTH
 
+    if is_plan(asked.path):
+        return str(asked)
     algorithm = load(asked.path).algorithm
     require_made_for(algorithm, collective)
     values = {"chunks": asked.get("chunks") or 1, "depth": asked.get("depth") or algorithm.depth or DEPTH}
     return str(Specification("file", tuple(values.items()), asked.path))
 
 
-def program_of(asked: Specification, collective: Collective) -> tuple[Program, str]:
-    """The program of a full specification, right out of place and in place, and the digest of the file's content.
+def kind_of(path: str) -> str:
+    """The collective that the file is for."""
+    return collective_of(path) if is_plan(path) else load(path).algorithm.kind
+
+
+def digest_of(path: str) -> str:
+    """Of the file's content."""
+    return recipe_digest(path) if is_plan(path) else load(path).digest
+
+
+def program_of(asked: Specification, collective: Collective) -> tuple[Program, Recipe | None, str]:
+    """The program of a full specification, right out of place and in place; a plan's recipe; the content's digest.
 
     Raises VerificationError for a file that is wrong, UnsupportedError for one that is not made for the collective.
     """
     from .msccl import lower, require_made_for
 
+    if is_plan(asked.path):
+        recipe = recipe_for(asked.path, collective)
+        return Program.build(collective, recipe), recipe, digest_of(asked.path)
     file, pieces, depth = load(asked.path), asked.get("chunks") or 1, asked.get("depth") or 1
     algorithm = file.algorithm
     require_made_for(algorithm, collective)
@@ -91,7 +107,7 @@ def program_of(asked: Specification, collective: Collective) -> tuple[Program, s
     if collective.count % algorithm.chunks:
         key = (file.digest, collective, pieces, depth)
         _once(algorithm, key, lambda: _require_right(program, form), plain=False)
-    return program, file.digest
+    return program, None, file.digest
 
 
 def _form(file: AlgorithmFile, shape: Collective, pieces: int, depth: int) -> Form:

@@ -50,10 +50,10 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
 
     board: a shipped board's name, a file, a Topology, "none" or None (no emulation; RINGTREE_TOPO_FILE may name one).
     clock: "virtual" (default with a board), "wall" or "off". devices: the chip number of each rank, else the first
-    chips. algorithm: a specification such as "ring:chunks=4", else RINGTREE_ALGO, else auto. assume: figures that
-    nobody published, as ["ppu.fp16_tflops=120"]. latency_us: for links that state none. cost_us: what every message
-    costs each link. timeout: seconds that a wait may last, else RINGTREE_TIMEOUT, 0 for ever. dilation: of the wall
-    clock, else fitted to the host.
+    chips. algorithm: a specification such as "ring:chunks=4" or "file:plan.json", else RINGTREE_ALGO, else auto.
+    assume: figures that nobody published, as ["ppu.fp16_tflops=120"]. latency_us: for links that state none. cost_us:
+    what every message costs each link. timeout: seconds that a wait may last, else RINGTREE_TIMEOUT, 0 for ever.
+    dilation: of the wall clock, else fitted to the host.
 
     Raises InputError (and what is below it) for a board, name or number that cannot be; ResourceError for shared
     memory that cannot be had. Errors reach every rank.

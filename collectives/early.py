@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from _ringtree.core import Collective, early_trees
+from _ringtree.core import Collective
 from _ringtree.errors import NoRouteError, UnsupportedError
 from topology import Topology
 
@@ -49,6 +49,7 @@ def early_shares(
     topology: Topology, placement: Sequence[int], kind: str, root: int, nbytes: int, cost_us: float
 ) -> tuple[tuple[Share, ...], float]:
     """The shares, and the algbw in GB/s that they cannot exceed. Raises NoRouteError."""
+    from _ringtree.trees import early_trees
     from topology.hops import RoutedHops
 
     hops = RoutedHops(topology, placement)

@@ -40,8 +40,8 @@ class Share:
     up: Parents | None
     down: Parents | None
     weight: float
-    up_detours: frozenset[int] = frozenset()
-    down_detours: frozenset[int] = frozenset()
+    up_detours: tuple[int, ...] = ()
+    down_detours: tuple[int, ...] = ()
 
 
 def pack_ladder(

@@ -28,12 +28,13 @@ Price = Callable[[Candidate, float], float]
 
 @dataclass(frozen=True)
 class Setting:
-    """What the search is told about the collective: its bytes, the latency of a hop between ranks, and what no
-    algorithm beats: a rate, and a latency."""
+    """What the search is told about the collective: its bytes, the latency of a hop between ranks, what no algorithm
+    beats (a rate, inf where it is not known, and a latency), and a rate that is likely."""
 
     nbytes: int
     hop_us: float
     bound_GBps: float
+    likely_GBps: float
     least_us: float
 
     @property
@@ -88,6 +89,7 @@ class Search:
     def _guess(self, family: Family, members: Sequence[Candidate]) -> int:
         """The optimum of (hops + chunks) x (latency + bytes / rate / chunks)."""
         rate = min(family.rate_GBps, self._setting.bound_GBps)
+        rate = self._setting.likely_GBps if math.isinf(rate) else rate
         if len(members) == 1 or self._setting.hop_us <= 0 or math.isinf(rate):
             return len(members) - 1
         chunks = math.sqrt(family.hops * self._setting.nbytes / 1e3 / rate / self._setting.hop_us)

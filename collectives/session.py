@@ -159,7 +159,7 @@ class Session:
                 "dtype": DTYPES[dtype],
                 # A barrier by trees combines messages of no elements.
                 "op": OPS[op or "sum"] if shape.kind in (*REDUCING, "barrier") else -1,
-                "signature": _signature(shape, dtype, op, agreed, plan.content),
+                "signature": _signature(shape, dtype, op, agreed, plan),
             },
         )
         return Prepared(plan, spec, scratch, lambda: f"{shape.kind} of {shape.count} {dtype}")
@@ -188,8 +188,11 @@ class Session:
             return problem
 
 
-def _signature(shape: Collective, dtype: str, op: str | None, agreed: str, content: str) -> int:
-    text = repr((KINDS[shape.kind], shape.count, shape.root, shape.counts, dtype, op, agreed, content))
+def _signature(shape: Collective, dtype: str, op: str | None, agreed: str, plan: Plan) -> int:
+    """What the ranks must agree about, the trees among it: each takes them from its own solver or cache."""
+    text = repr(
+        (KINDS[shape.kind], shape.count, shape.root, shape.counts, dtype, op, agreed, plan.content, plan.recipe)
+    )
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 

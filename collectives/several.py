@@ -9,6 +9,7 @@ from _ringtree.errors import NoRouteError, UnsupportedError
 
 from . import host
 from .algorithm_files import load
+from .planfile import is_plan
 from .specification import PARAMETERS, Specification, parse
 
 if TYPE_CHECKING:
@@ -49,7 +50,11 @@ def _by_preference(
 
 def _require_size(member: Specification, collective: Collective, dtype: str) -> None:
     """A file among others is taken for the sizes that it names, as MSCCL's scheduler does."""
-    if member.name == "file" and not load(member.path).takes(collective.count * dtype_size(dtype)):
+    if (
+        member.name == "file"
+        and not is_plan(member.path)
+        and not load(member.path).takes(collective.count * dtype_size(dtype))
+    ):
         raise UnsupportedError(f"{member.path}: made for other sizes (minBytes, maxBytes)")
 
 

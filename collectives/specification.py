@@ -14,6 +14,7 @@
 | `recursive_doubling`, `rabenseifner`, `pairwise` | `depth` | xor 1, 2, 4, ...; halving, doubling; rank + 1, + 2, ... |
 | `auto`               |                                | the fastest of all, by simulation on the board              |
 | `file:PATH`, `X.xml` | `chunks`, `depth`              | an MSCCL algorithm file, run in `chunks` pieces (1)         |
+| `file:PATH`          |                                | a plan that was saved (planfile.py)                         |
 | `ring,tree:chunks=8` |                                | the fastest of these                                        |
 | `^ring,tree`         |                                | the fastest of all but these                                |
 
@@ -177,9 +178,9 @@ def for_collective(text: str, collective: str) -> Specification:
 def holds(specification: Specification, collective: str) -> bool:
     """Whether one of the algorithms that are asked for does this collective at all."""
     if specification.name == "file":
-        from .algorithm_files import load
+        from .algorithm_files import kind_of
 
-        return load(specification.path).algorithm.kind == collective
+        return kind_of(specification.path) == collective
     if specification.name == "not":
         return True
     return any(holds(member, collective) for member in specification.members) or (

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from collectives import AVG, BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2, FLOAT16, Communicator, Plan, plan
     from emulator import Device
-    from topology import Topology, load, loads
+    from topology import Topology, load, loads, slow, without
 
 _HOMES = {
     "_ringtree.errors": (
@@ -51,7 +51,7 @@ _HOMES = {
     ),
     "collectives": ("AVG", "BFLOAT16", "FLOAT16", "FLOAT8_E4M3FN", "FLOAT8_E5M2", "Communicator", "Plan", "plan"),
     "emulator": ("Device",),
-    "topology": ("Topology", "load", "loads"),
+    "topology": ("Topology", "load", "loads", "slow", "without"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -82,6 +82,8 @@ __all__ = [
     "load",
     "loads",
     "plan",
+    "slow",
+    "without",
 ]
 
 

@@ -17,6 +17,8 @@ import pytest
 os.environ.setdefault("RINGTREE_TIMEOUT", "20")
 # Many communicators, and a /dev/shm of 64 MB in many containers.
 os.environ.setdefault("RINGTREE_ARENA", "2MiB")
+# Every test plans anew; those of the cache give it a folder of its own.
+os.environ["RINGTREE_CACHE"] = "off"
 
 # What MPICH and Intel MPI (PMI), Open MPI and others (PMIx) tell the processes that they start.
 _RANK = next((os.environ[v] for v in ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK") if v in os.environ), None)

@@ -64,7 +64,7 @@ def _take(assume: Assumptions, key: str, parse: Callable[[str], float], kind: st
 
 
 def _forward_key(topology: Topology, node: Node) -> str:
-    return f"{node.profile or topology.name}.forward"
+    return f"{node.profile or topology.origin or topology.name}.forward"
 
 
 def _forwarding(topology: Topology, node: Node, assume: Assumptions) -> Node:

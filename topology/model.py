@@ -6,7 +6,7 @@ Bandwidths are GB/s (10^9 bytes per second) in one direction, latencies microsec
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -86,7 +86,8 @@ class Limit:
 class Topology:
     """What is wired to what. Immutable and equal by value; links are ordered by (src, dst), ids are positions.
 
-    Raises TopologyError where the parts do not fit together. Loaders build it through `draft.Draft`.
+    Raises TopologyError where the parts do not fit together. Loaders build it through `draft.Draft`. `origin`: the
+    board that this one was before it lost something, by whose name --assume knows its figures; "" for a whole one.
     """
 
     name: str
@@ -96,13 +97,14 @@ class Topology:
     kinds: tuple[LinkKind, ...] = ()
     description: str = ""
     source: str = ""
+    origin: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         check.topology(self)
 
     def __getstate__(self) -> dict[str, object]:
         # Only the fields travel between processes: cached boards hold pointers into the C core.
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @cached_property
     def devices(self) -> tuple[int, ...]:
@@ -127,7 +129,7 @@ class Topology:
 
     def key(self, kind: str) -> str:
         """What stands before `.latency` and `.bandwidth` in --assume: a kind of another board has its name with it."""
-        return kind if "." in kind else f"{self.name}.{kind}"
+        return kind if "." in kind else f"{self.origin or self.name}.{kind}"
 
     @cached_property
     def assumed(self) -> tuple[str, ...]:

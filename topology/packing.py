@@ -48,7 +48,7 @@ class PackedTree:
     up: bool
     parents: tuple[int, ...]
     rate_GBps: float
-    detours: frozenset[int] = frozenset()
+    detours: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

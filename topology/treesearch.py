@@ -31,7 +31,7 @@ class Column(NamedTuple):
 
     demand: int
     parents: Parents
-    detours: tuple[frozenset[int], frozenset[int]]
+    detours: tuple[tuple[int, ...], tuple[int, ...]]
 
 
 class Rung(NamedTuple):
@@ -200,9 +200,9 @@ class TreeSearch:
                     uses[element] = uses.get(element, 0) + 1
         return uses
 
-    def _detours(self, parents: Parents, up: bool) -> frozenset[int]:
+    def _detours(self, parents: Parents, up: bool) -> tuple[int, ...]:
         """Ranks whose hop to their parent, or from it, keeps away from the direct link."""
-        return frozenset(
+        return tuple(
             child
             for child, parent in enumerate(parents)
             if parent >= 0 and (self._hops.is_detour(child, parent) if up else self._hops.is_detour(parent, child))

@@ -18,6 +18,7 @@ from _ringtree.errors import Error, InputError, MismatchError, ResourceError
 VERBS = {
     "boards": "list the boards that ship, or files: chips, links, total bandwidth",
     "show": "print or draw a board: devices, link matrix, routes, limits, assumptions",
+    "plan": "find the fastest program for a collective, its runners-up, the bound and what faults cost",
     "verify": "prove an algorithm file or a specification right, or say where it is wrong",
     "simulate": "price collectives on a board in emulated time; no MPI, any number of devices",
     "sweep": "run collectives on real bytes, one rank a device, check and time them",

@@ -90,7 +90,7 @@ def add_placement(parser: ArgumentParser) -> None:
     parser.add_argument("--devices", type=device_list, metavar="LIST", help="devices of the ranks, as 0,2,4-7")
 
 
-def add_collective(parser: ArgumentParser) -> None:
+def add_collective(parser: ArgumentParser, usual_sizes: str = DEFAULT_SIZES) -> None:
     """What is run: the collective, its sizes and the algorithms."""
     from _ringtree.core import DTYPES, KINDS, OPS
 
@@ -100,7 +100,7 @@ def add_collective(parser: ArgumentParser) -> None:
            help="as ring,tree:chunks=8,^ring or an MSCCL file.xml (default: RINGTREE_ALGO, else auto)")  # fmt: skip
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--sizes", type=checked(parse_sizes), metavar="FROM:TO:xF",
-                      help=f"as 1KiB:1GiB:x4 or 1KiB,64MiB (default: {DEFAULT_SIZES})")  # fmt: skip
+                      help=f"as 1KiB:1GiB:x4 or 1KiB,64MiB (default: {usual_sizes})")  # fmt: skip
     size.add_argument("--bytes", type=checked(parse_bytes), metavar="N", help="one size, as 64MiB")
     option("--dtype", choices=tuple(DTYPES), default="float32", metavar="TYPE", help=", ".join(DTYPES))
     option("--op", choices=tuple(OPS), default="sum", metavar="OP", help=", ".join(OPS))

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from _ringtree.core import Collective, Job, Program, Recipe, Tree, early_trees, price
+from _ringtree.core import Collective, Job, Program, Recipe, Tree, price
 from _ringtree.errors import InputError, NoRouteError
 from _ringtree.simulator import Board
+from _ringtree.trees import early_trees
 
 LATENCY, RATE = 1.0, 0.1  # us, GB/s: 100 bytes per us
 

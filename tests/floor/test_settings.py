@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from _ringtree import settings
@@ -33,6 +35,29 @@ def test_bad_arena_and_level(monkeypatch: pytest.MonkeyPatch) -> None:
         settings.arena_bytes()
     with pytest.raises(InputError, match="RINGTREE_DEBUG"):
         settings.debug_level()
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("RINGTREE_CACHE", raising=False)
+    assert settings.cache_folder() == "/home/somebody/.cache/ringtree"
+    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
+    assert settings.cache_folder() == "/home/somebody/.cache/ringtree"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/var/tmp/c")
+    assert settings.cache_folder() == "/var/tmp/c/ringtree"
+    monkeypatch.setenv("RINGTREE_CACHE", str(tmp_path / "mine"))
+    assert settings.cache_folder() == str(tmp_path / "mine")
+    monkeypatch.setenv("RINGTREE_CACHE", "off")
+    assert settings.cache_folder() is None
+
+
+def test_a_cache_that_is_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for text in ("", str(tmp_path / "file")):
+        monkeypatch.setenv("RINGTREE_CACHE", text)
+        with pytest.raises(InputError, match=r"RINGTREE_CACHE: found .*; expected a folder, or off"):
+            settings.cache_folder()
 
 
 def test_assumptions_know_what_was_used() -> None:

@@ -31,7 +31,7 @@ FILES = {
 }
 
 ARGUMENTS = {
-    "no verb": ([], ["boards, show, verify, simulate, sweep, convert, train"]),
+    "no verb": ([], ["boards, show, plan, verify, simulate, sweep, convert, train"]),
     "unknown verb": (["simulat"], ["'simulat'"]),
     "unknown option": (["boards", "--colour"], ["--colour"]),
     "no topology": (["simulate"], ["topology"]),
@@ -65,6 +65,28 @@ ARGUMENTS = {
     "a clock that simulation lacks": (["simulate", "ppu-8", "--clock", "wall"], ["--clock", "wall"]),
     "records of several rows": (["simulate", "ppu-8", "--records", "r.jsonl", "--sizes", "8,16"], ["--records", "2"]),
     "records nowhere": (["simulate", "ppu-8", "--records", "/nowhere/r", "--bytes", "8"], ["/nowhere/r"]),
+    "a plan of no board": (["plan"], ["topology"]),
+    "a plan for a lost link that is not there": (
+        ["plan", "ppu-8", "--without", "link:0-7"],
+        ["link:0-7", "chip1, chip3"],
+    ),
+    "a plan for a chip that is not there": (["plan", "ppu-8", "--without", "chip:8"], ["chip:8", "0 to 7"]),
+    "a fault that is none": (["plan", "ppu-8", "--without", "chip3"], ["'chip3'", "link:A-B"]),
+    "a slow chip without a factor": (["plan", "ppu-8", "--slow", "chip:3"], ["'chip:3'", "=FACTOR"]),
+    "a slow chip of twice the speed": (["plan", "ppu-8", "--slow", "chip:3=2"], ["chip:3=2", "at most 1"]),
+    "a board that falls apart": (
+        ["plan", "ppu-8", "--without", "link:0-1", "--without", "link:0-3", "--without", "link:0-6"],
+        ["chip0 is cut off"],
+    ),
+    "all ranks lost": (["plan", "ppu-8", "--devices", "3", "--without", "chip:3"], ["none of the ranks"]),
+    "a plan for the wrong algorithm": (["plan", "ppu-8", "--algorithm", "pairwise"], ["pairwise", "all_reduce"]),
+    "a plan of an unknown figure": (["plan", "kunlun-8"], ["--assume", "xpulink.bandwidth"]),
+    "a table to be saved": (["plan", "ppu-8", "--table", "--save", "p.json"], ["--save", "--table"]),
+    "a plan saved nowhere": (["plan", "ppu-8", "--save", "/nowhere/p.json"], ["--save", "/nowhere"]),
+    "an algorithm file nowhere": (["plan", "ppu-8", "--xml", "/nowhere/p.xml"], ["--xml", "/nowhere"]),
+    "a plan loaded from nowhere": (["plan", "--load", "nowhere.json"], ["nowhere.json"]),
+    "a plan loaded for another board": (["plan", "ppu-8", "--load", "nowhere.json"], ["nowhere.json", "topology"]),
+    "an algorithm that is no file": (["simulate", "ppu-8", "--algorithm", "file:nowhere.json"], ["nowhere.json"]),
     "two outputs on stdout": (["simulate", "ppu-8", "--json", "--csv"], ["--json", "--csv"]),
     "CSV nowhere": (["sweep", "ppu-8", "--csv", "/nowhere/x.csv"], ["/nowhere"]),
     "a picture of no known kind": (["show", "ppu-8", "-o", "board.gif"], ["board.gif", ".svg"]),
@@ -107,7 +129,7 @@ def test_arguments(case: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", FILES)
-@pytest.mark.parametrize("verb", ["show", "simulate"])
+@pytest.mark.parametrize("verb", ["show", "simulate", "plan"])
 def test_files(case: str, verb: str, tmp_path: Path) -> None:
     text, wanted = FILES[case]
     (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
