@@ -11,6 +11,7 @@ from _ringtree.errors import NoRouteError, UnsupportedError
 
 from .forests import forest
 from .specification import PARAMETERS, Specification
+from .tori import ON_TORI, on_torus
 
 if TYPE_CHECKING:
     from .planning import Planner
@@ -58,6 +59,10 @@ def _of_algorithm(planner: Planner, collective: Collective, name: str, asked: Sp
     if name == "forest" and not _may_pack(planner, collective, asked):
         return
     depth = asked.get("depth") or DEPTH
+    if name in ON_TORI:
+        tries = on_torus(planner, collective, name, asked.get("whole"), _chunk_counts(name, collective, asked), depth)
+        yield from (Candidate(*found) for found in tries)
+        return
     for chunks in _chunk_counts(name, collective, asked):
         if name == "ring":
             for channels in _channel_counts(planner, asked):
@@ -88,7 +93,7 @@ def _chunk_counts(name: str, collective: Collective, asked: Specification) -> li
     given = asked.get("chunks")
     if given is not None:
         return [given]
-    if "pace" not in PARAMETERS[name] and name != "ring":
+    if "pace" not in PARAMETERS[name] and name not in ("ring", "bucket"):
         return [1]
     share = collective.count // (1 if name in ("binary_tree", "binomial", "star") else collective.ranks)
     return [c for c in (FOREST_CHUNKS if name == "forest" else CHUNKS) if c == 1 or c * 256 <= share]

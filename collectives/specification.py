@@ -10,10 +10,11 @@
 | `forest`             | the same                       | the best packing of trees on this board (topology.packing)  |
 | `one_shot`           | `depth`                        | everyone sends everything to everyone                       |
 | `recursive_doubling`, `rabenseifner`, `pairwise` | `depth` | xor 1, 2, 4, ...; halving, doubling; rank + 1, + 2, ... |
+| `bucket`             | `chunks`, `depth`              | on a torus: rings along one dimension after another         |
+| `swing`              | `whole`, `depth`               | on a torus of 2^k: halving; `whole=1`, doubling             |
 | `auto`               |                                | the fastest of all, by simulation on the board              |
 
-Parameters that are left out are chosen by simulation. `bucket`, `swing` and `direct` are names reserved
-for what the planner and the host path bring.
+Parameters that are left out are chosen by simulation. `direct` is a name reserved for what the host path brings.
 """
 
 from __future__ import annotations
@@ -37,11 +38,13 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "pairwise": ("chunks", "depth"),
     "two_level": _PIPELINED,
     "forest": _PIPELINED,
+    "bucket": ("chunks", "depth"),
+    "swing": ("whole", "depth"),
     "auto": (),
 }
-RESERVED = ("bucket", "swing", "direct")
+RESERVED = ("direct",)
 MOST_DIGITS = 40  # int() refuses thousands of them
-_RANGES = {"channels": (1, 64), "chunks": (1, 2**20), "pace": (0, 64), "depth": (1, 8)}
+_RANGES = {"channels": (1, 64), "chunks": (1, 2**20), "pace": (0, 64), "depth": (1, 8), "whole": (0, 1)}
 
 # NCCL writes the functions without an underscore.
 COLLECTIVES = (
