@@ -74,6 +74,11 @@ class RoutedHops:
     def elements(self, src: int, dst: int) -> Sequence[int]:
         return self._elements[src, dst]
 
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """The hops that there are, from rank to rank."""
+        return tuple(self._elements)
+
 
 def _route(topology: Topology, src: int, dst: int) -> tuple[int, ...] | None:
     try:
