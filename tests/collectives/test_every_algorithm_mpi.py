@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from calls import CALLS, Case
 from mpi4py import MPI
+from opened import torus
 
 import ringtree
-from topology import Topology, loads
 
 pytestmark = pytest.mark.mpi
 
@@ -53,15 +53,6 @@ RANKS = MPI.COMM_WORLD.Get_size()
 
 def runs(name: str, kind: str) -> bool:
     return kind in COLLECTIVES[name] and ((name, kind) not in POWERS_OF_TWO or RANKS & (RANKS - 1) == 0)
-
-
-def torus() -> Topology:
-    """Of all ranks: two rows where they are even, else a ring."""
-    shape = [2, RANKS // 2] if RANKS % 2 == 0 else [RANKS]
-    kinds = "wire: {bandwidth: 50 GB/s, latency: 1 us}"
-    chips = f"chip: {{kind: device, count: {RANKS}, forward: true}}"
-    wires = f"wire: [{{torus: chip, shape: {shape}}}]"
-    return loads(f"nodes: {{{chips}}}\nkinds: {{{kinds}}}\nlinks: {{{wires}}}\n", "torus")
 
 
 def board_for(name: str) -> dict[str, object]:
