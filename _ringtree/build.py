@@ -20,7 +20,7 @@ CSRC = ROOT / "csrc"
 
 # In the order in which they build on each other.
 HEADERS = ["status", "program", "build", "board", "simulate", "verify", "reduce", "arena", "execute"]
-HEADERS += ["arborescence", "shallow"]
+HEADERS += ["arborescence", "stepped"]
 
 # -ffp-contract=off: emulated times must not depend on whether a processor fuses multiply and add.
 FLAGS = ["-std=c11", "-O3", "-g", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra"]

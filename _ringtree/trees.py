@@ -39,7 +39,7 @@ def arborescences(cost: NDArray[np.float64], roots: Sequence[int]) -> tuple[NDAr
     return parents, costs
 
 
-def shallow_trees(
+def stepped_trees(
     ranks: int, hops: Sequence[Hop], busy: Sequence[float], steps: int, chunks: int, work: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
     """`chunks` trees from each rank that reach all in so many steps, and keep the busiest element of each step short.
@@ -59,10 +59,10 @@ def shallow_trees(
         "element": array("int32_t", [element for elements in taken for element in elements]),
         "busy": array("double", busy),
     }
-    spec = ffi.new("rt_hops *", {"ranks": ranks, "hops": len(hops), "elements": len(busy), **keep})
+    spec = ffi.new("rt_step_hops *", {"ranks": ranks, "hops": len(hops), "elements": len(busy), **keep})
     parents, step_of = (np.empty((ranks * chunks, ranks), np.int32) for _ in range(2))
     durations, error = np.empty(steps, np.float64), new_error()
-    status = lib.rt_shallow_trees(
+    status = lib.rt_stepped_trees(
         spec,
         steps,
         chunks,

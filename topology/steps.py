@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .model import Topology
-from .shallow import WORK, SharedHops, Stepped, SteppedTree, shallow, shared_hops
+from .stepped import WORK, SharedHops, Stepped, SteppedTree, stepped, shared_hops
 from .solver import Solver
 
 # Partial renumberings that are tried for a chip before it is taken to be like no other.
@@ -36,7 +36,7 @@ def step_optimal(
     After `seconds`, what is best so far. Raises NoRouteError where a rank is more steps away.
     """
     begin = time.monotonic()
-    best = shallow(topology, placement, steps, chunks, up, WORK)
+    best = stepped(topology, placement, steps, chunks, up, WORK)
     shared = shared_hops(topology, placement, up)
     least = _least_rounds(shared, chunks)
     alike, apart = _images(shared), {rank: [tuple(range(shared.ranks))] for rank in range(shared.ranks)}

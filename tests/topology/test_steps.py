@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from _ringtree.errors import NoRouteError
 from topology import Topology, load
-from topology.shallow import Stepped, shallow
+from topology.stepped import Stepped, stepped
 from topology.steps import step_optimal
 
 DGX = load("dgx1v")
@@ -103,22 +103,22 @@ def test_tiny_boards_against_all_trees(steps: int, data: st.DataObject) -> None:
     found = step_optimal(board, board.devices, steps, 1)
     assert found.rounds == pytest.approx(least)
     assert found.least_rounds == pytest.approx(least, abs=1e-5)
-    assert shallow(board, board.devices, steps, 1).rounds >= least - 1e-9
+    assert stepped(board, board.devices, steps, 1).rounds >= least - 1e-9
 
 
 @pytest.mark.parametrize("up", [False, True])
 @pytest.mark.parametrize(
     ("name", "steps", "chunks"), [("ppu-8", 2, 2), ("torus-4x4", 4, 1), ("unequal-8-4", 2, 2), ("mi250x-16", 5, 1)]
 )
-def test_shallow_trees_of_boards(name: str, steps: int, chunks: int, up: bool) -> None:
+def test_stepped_trees_of_boards(name: str, steps: int, chunks: int, up: bool) -> None:
     board = load(name)
-    check(board, shallow(board, board.devices, steps, chunks, up, work=1_000_000), steps, chunks, up)
+    check(board, stepped(board, board.devices, steps, chunks, up, work=1_000_000), steps, chunks, up)
 
 
 def test_one_way_links_are_taken_the_right_way() -> None:
     """A ring that turns one way: a tree down follows it, a tree up comes along it."""
     board = graph(3, {(0, 1): 1, (1, 2): 1, (2, 0): 1})
-    down, up = (shallow(board, board.devices, 2, 1, way) for way in (False, True))
+    down, up = (stepped(board, board.devices, 2, 1, way) for way in (False, True))
     assert down.trees[0].parents == (-1, 0, 1)
     assert up.trees[0].parents == (-1, 2, 0)
     assert step_optimal(board, board.devices, 2, 1, up=True).trees[0].parents == (-1, 2, 0)
@@ -126,7 +126,7 @@ def test_one_way_links_are_taken_the_right_way() -> None:
 
 def test_a_rank_that_is_too_far() -> None:
     line = graph(4, both_ways({(0, 1): 1, (1, 2): 1, (2, 3): 1}))
-    for find in (shallow, step_optimal):
+    for find in (stepped, step_optimal):
         with pytest.raises(NoRouteError, match="in 2 steps"):
             find(line, line.devices, 2, 1)
-    assert shallow(line, line.devices, 3, 1).rounds == pytest.approx(3)
+    assert stepped(line, line.devices, 3, 1).rounds == pytest.approx(3)

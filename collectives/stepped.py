@@ -1,4 +1,4 @@
-"""Forests of few steps as shares of one collective's data: what short and middle vectors want (topology.shallow)."""
+"""Forests of few steps as shares of one collective's data: what short and middle vectors want (topology.stepped)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from _ringtree.errors import UnsupportedError
 from topology import Topology
-from topology.shallow import WORK, Stepped, shallow
+from topology.stepped import WORK, Stepped, stepped
 
 from .forests import Share
 
 KINDS = ("all_reduce", "reduce_scatter", "all_gather")
 
 
-def shallow_shares(
+def stepped_shares(
     topology: Topology, placement: Sequence[int], kind: str, steps: int, trees: int, work: int = WORK
 ) -> tuple[Share, ...]:
     """`trees` equal shares for each rank's part, each tree of `steps` hops at most, and links that are evenly busy.
@@ -22,9 +22,9 @@ def shallow_shares(
     way may take. Raises NoRouteError where a rank is more hops away, UnsupportedError for other collectives.
     """
     if kind not in KINDS:
-        raise UnsupportedError(f"shallow trees: found {kind}; expected one of {', '.join(KINDS)}")
+        raise UnsupportedError(f"stepped trees: found {kind}; expected one of {', '.join(KINDS)}")
     ways = [
-        shallow(topology, placement, steps, trees, up, work) if kind in wanted else None
+        stepped(topology, placement, steps, trees, up, work) if kind in wanted else None
         for up, wanted in ((True, ("all_reduce", "reduce_scatter")), (False, ("all_reduce", "all_gather")))
     ]
     return joined(*ways)

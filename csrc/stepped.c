@@ -1,5 +1,5 @@
-/* shallow: prices of hops by step, trees grown path by path, and the search that does so again and again. */
-#include "grow.h"
+/* stepped: prices of hops by step, trees grown path by path, and the search that does so again and again. */
+#include "steptree.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -53,7 +53,7 @@ static double eighth_root(double x) {
 
 /* What a hop adds to the eighth norm of the elements' times. A step takes as long as its busiest element; the norm is
  * near that, and says more: what is gained where several are equally busy. */
-static void add_prices(const rt_hops *h, const int32_t *many, double *price) {
+static void add_prices(const rt_step_hops *h, const int32_t *many, double *price) {
     double all = 0.0;
     for (int32_t e = 0; e < h->elements; e++) {
         all += eighth_power(many[e] * h->busy[e]);
@@ -70,7 +70,7 @@ static void add_prices(const rt_hops *h, const int32_t *many, double *price) {
 }
 
 static void set_prices(search *s) {
-    const rt_hops *h = s->growth.hops;
+    const rt_step_hops *h = s->growth.hops;
     const int32_t *in_all = s->now.many + (ptrdiff_t)s->growth.steps * h->elements;
     for (int32_t step = 0; step < s->growth.steps; step++) {
         double *price = s->growth.price + (ptrdiff_t)step * h->hops;
@@ -117,7 +117,7 @@ static rt_grown tree_at(const search *s, int32_t number) {
 
 /* Let the tree use its elements (by = 1), or give them back (-1). */
 static void take(search *s, int32_t number, int32_t by) {
-    const rt_hops *h = s->growth.hops;
+    const rt_step_hops *h = s->growth.hops;
     const rt_grown t = tree_at(s, number);
     int32_t *in_all = s->now.many + (ptrdiff_t)s->growth.steps * h->elements;
     for (int32_t rank = 0; rank < s->growth.ranks; rank++) {
@@ -197,7 +197,7 @@ static int find(search *s, forest found, double *durations, rt_error *error) {
     s->counts_all = true;
     for (int32_t i = 0; i < s->growth.ranks * s->chunks; i++) {
         if (!plant(s, in_turn(s, i))) {
-            return rt_fail(error, RT_ERR_NO_ROUTE, "shallow: rank %d does not reach all ranks in %d steps",
+            return rt_fail(error, RT_ERR_NO_ROUTE, "stepped: rank %d does not reach all ranks in %d steps",
                            in_turn(s, i) / s->chunks, s->growth.steps);
         }
     }
@@ -223,15 +223,15 @@ static int find(search *s, forest found, double *durations, rt_error *error) {
     return RT_OK;
 }
 
-static int check(const rt_hops *h, int32_t steps, int32_t chunks, rt_error *error) {
+static int check(const rt_step_hops *h, int32_t steps, int32_t chunks, rt_error *error) {
     if (h->ranks < 1 || h->ranks > MOST_RANKS || steps < 1 || steps > MOST_RANKS || chunks < 1 ||
         chunks > MOST_CHUNKS) {
-        return rt_fail(error, RT_ERR_INVALID, "shallow: found %d ranks, %d steps, %d chunks, expected 1 to %d, %d, %d",
+        return rt_fail(error, RT_ERR_INVALID, "stepped: found %d ranks, %d steps, %d chunks, expected 1 to %d, %d, %d",
                        h->ranks, steps, chunks, MOST_RANKS, MOST_RANKS, MOST_CHUNKS);
     }
     for (int32_t i = 0; i < h->hops; i++) {
         if (h->src[i] < 0 || h->src[i] >= h->ranks || h->dst[i] < 0 || h->dst[i] >= h->ranks) {
-            return rt_fail(error, RT_ERR_INVALID, "shallow: hop %d: found %d to %d, expected two of %d ranks", i,
+            return rt_fail(error, RT_ERR_INVALID, "stepped: hop %d: found %d to %d, expected two of %d ranks", i,
                            h->src[i], h->dst[i], h->ranks);
         }
     }
@@ -262,7 +262,7 @@ static bool allocate(search *s, forest *found, int32_t **whole, double **reals) 
     return true;
 }
 
-int rt_shallow_trees(const rt_hops *hops, int32_t steps, int32_t chunks, int64_t work, int32_t *parents,
+int rt_stepped_trees(const rt_step_hops *hops, int32_t steps, int32_t chunks, int64_t work, int32_t *parents,
                      int32_t *step_of, double *durations, rt_error *error) {
     int status = check(hops, steps, chunks, error);
     if (status) {
@@ -279,7 +279,7 @@ int rt_shallow_trees(const rt_hops *hops, int32_t steps, int32_t chunks, int64_t
         rt_growth_sort(&s.growth);
         status = find(&s, found, durations, error);
     } else {
-        status = rt_fail(error, RT_ERR_NO_MEMORY, "shallow: no memory for %d ranks", hops->ranks);
+        status = rt_fail(error, RT_ERR_NO_MEMORY, "stepped: no memory for %d ranks", hops->ranks);
     }
     if (status == RT_OK) {
         memcpy(parents, found.trees, tree_cells(&s) * sizeof *parents);

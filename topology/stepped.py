@@ -5,7 +5,7 @@ S steps that together take R rounds, a round being the time of a chunk on the na
 
     S latencies + R x bytes of a chunk / bandwidth of the narrowest link
 
-(S, R, chunks) is how SCCL (Cai et al., PPoPP 2021) counts. `shallow` finds good trees fast; steps.py the best ones of
+(S, R, chunks) is how SCCL (Cai et al., PPoPP 2021) counts. `stepped` finds good trees fast; steps.py the best ones of
 small boards. Reversed, trees out of all roots are those of a reduce-scatter.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from _ringtree.trees import Hop, shallow_trees
+from _ringtree.trees import Hop, stepped_trees
 
 from .hops import RoutedHops
 from .model import Topology
@@ -73,7 +73,7 @@ def shared_hops(topology: Topology, placement: Sequence[int], up: bool) -> Share
     return SharedHops(len(placement), tuple(hops), tuple((unit / capacities).tolist()), unit)
 
 
-def shallow(
+def stepped(
     topology: Topology, placement: Sequence[int], steps: int, chunks: int, up: bool = False, work: int = WORK
 ) -> Stepped:
     """`chunks` trees from each rank (to it, if `up`), each of so many steps at most; the same every time.
@@ -81,7 +81,7 @@ def shallow(
     `work`: about how many nanoseconds the search may take. Raises NoRouteError where a rank is further away.
     """
     shared = shared_hops(topology, placement, up)
-    parents, step_of, durations = shallow_trees(shared.ranks, shared.hops, shared.busy, steps, chunks, work)
+    parents, step_of, durations = stepped_trees(shared.ranks, shared.hops, shared.busy, steps, chunks, work)
     trees = [
         SteppedTree(number // chunks, tuple(p), tuple(s))
         for number, (p, s) in enumerate(zip(parents.tolist(), step_of.tolist(), strict=True))

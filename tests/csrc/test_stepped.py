@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from _ringtree.errors import InputError, NoRouteError
-from _ringtree.trees import Hop, shallow_trees
+from _ringtree.trees import Hop, stepped_trees
 
 WORK = 200_000
 
@@ -47,7 +47,7 @@ def test_trees_span_in_time_and_the_busiest_elements_say_how_long(
     least = hops_away(ranks, hops)
     assume(least < ranks)
     steps = least + spare
-    parents, step_of, durations = shallow_trees(ranks, hops, busy, steps, chunks, WORK)
+    parents, step_of, durations = stepped_trees(ranks, hops, busy, steps, chunks, WORK)
     taken = {(src, dst): elements for src, dst, elements in hops}
     many = Counter[tuple[int, int]]()
     for number, (up, step) in enumerate(zip(parents.tolist(), step_of.tolist(), strict=True)):
@@ -59,7 +59,7 @@ def test_trees_span_in_time_and_the_busiest_elements_say_how_long(
     for step in range(1, steps + 1):
         longest = max(many[element, step] * times for element, times in enumerate(busy))
         assert durations[step - 1] == pytest.approx(longest)
-    again = shallow_trees(ranks, hops, busy, steps, chunks, WORK)
+    again = stepped_trees(ranks, hops, busy, steps, chunks, WORK)
     assert all(np.array_equal(a, b) for a, b in zip((parents, step_of, durations), again, strict=True))
 
 
@@ -69,11 +69,11 @@ def test_too_few_steps(board: tuple[int, list[Hop], list[float]], steps: int) ->
     ranks, hops, busy = board
     assume(hops_away(ranks, hops) > steps)
     with pytest.raises(NoRouteError, match=f"does not reach all ranks in {steps} steps"):
-        shallow_trees(ranks, hops, busy, steps, 1, WORK)
+        stepped_trees(ranks, hops, busy, steps, 1, WORK)
 
 
 def test_one_rank_alone() -> None:
-    parents, step_of, durations = shallow_trees(1, [], [], 2, 3, WORK)
+    parents, step_of, durations = stepped_trees(1, [], [], 2, 3, WORK)
     assert (parents.tolist(), step_of.tolist(), durations.tolist()) == ([[-1]] * 3, [[0]] * 3, [0.0, 0.0])
 
 
@@ -90,4 +90,4 @@ def test_one_rank_alone() -> None:
 )
 def test_what_cannot_be(ranks: int, hops: list[Hop], steps: int, chunks: int, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        shallow_trees(ranks, hops, [1.0], steps, chunks, WORK)
+        stepped_trees(ranks, hops, [1.0], steps, chunks, WORK)

@@ -1,16 +1,16 @@
-/* grow: one spanning tree of few steps, path by path, at given prices. Inside of shallow.
+/* steptree: one spanning tree of few steps, path by path, at given prices. Inside of stepped.
  *
  *   price[step x hops + hop] ──▶ cost[step x ranks + rank], from[...]: the cheapest path from the tree to each rank,
  *                                by the step in which it gets there ──▶ the nearest rank's path joins the tree
  *
  * Ownership: the arrays are the caller's.
  */
-#ifndef RINGTREE_GROW_H
-#define RINGTREE_GROW_H
+#ifndef RINGTREE_STEPTREE_H
+#define RINGTREE_STEPTREE_H
 
 #include <stdbool.h>
 
-#include "shallow.h"
+#include "stepped.h"
 
 typedef struct rt_grown {
     int32_t *parents;
@@ -19,7 +19,7 @@ typedef struct rt_grown {
 } rt_grown;
 
 typedef struct rt_growth {
-    const rt_hops *hops;
+    const rt_step_hops *hops;
     int32_t ranks, steps;
     int32_t *in;    /* hops, those into a rank side by side */
     int32_t *first; /* ranks + 1, in `in`; zeros at first */

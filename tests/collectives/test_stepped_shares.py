@@ -9,9 +9,9 @@ import pytest
 from _ringtree.core import Collective, Job, Program, Recipe, simulate, verify
 from _ringtree.errors import NoRouteError, UnsupportedError
 from collectives.forests import Share, forest
-from collectives.shallow import KINDS, joined, shallow_shares
+from collectives.stepped import KINDS, joined, stepped_shares
 from topology import Topology, load
-from topology.shallow import Stepped
+from topology.stepped import Stepped
 from topology.steps import step_optimal
 
 WORK = 500_000
@@ -33,7 +33,7 @@ def time_us(board: Topology, collective: Collective, shares: tuple[Share, ...], 
 def test_every_share_is_right_and_short(kind: str, name: str, steps: int, trees: int) -> None:
     board = load(name)
     ranks = len(board.devices)
-    shares = shallow_shares(board, board.devices, kind, steps, trees, WORK)
+    shares = stepped_shares(board, board.devices, kind, steps, trees, WORK)
     assert sorted(share.root for share in shares) == sorted(list(range(ranks)) * trees)
     for share in shares:
         assert (share.up is None, share.down is None) == (kind == "all_gather", kind == "reduce_scatter")
@@ -69,6 +69,6 @@ def test_dgx1_is_as_fast_as_its_steps(steps: int, rounds: int, chunks: int, nbyt
 def test_what_there_is_not() -> None:
     board = load("ppu-8")
     with pytest.raises(UnsupportedError, match="found broadcast; expected one of all_reduce"):
-        shallow_shares(board, board.devices, "broadcast", 2, 1)
+        stepped_shares(board, board.devices, "broadcast", 2, 1)
     with pytest.raises(NoRouteError, match="in 1 steps"):
-        shallow_shares(board, board.devices, "all_gather", 1, 1)
+        stepped_shares(board, board.devices, "all_gather", 1, 1)

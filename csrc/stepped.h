@@ -1,4 +1,4 @@
-/* shallow: spanning trees of few steps that share the links of a board evenly.
+/* stepped: spanning trees of few steps that share the links of a board evenly.
  *
  *   step 1         step 2                 every root has `chunks` trees; in step s, all hops of all trees that are
  *   root ──▶ a ──▶ b                      made in step s use their links together, and the busiest link says how
@@ -11,8 +11,8 @@
  *
  * Ownership: the caller's arrays; nothing is kept.
  */
-#ifndef RINGTREE_SHALLOW_H
-#define RINGTREE_SHALLOW_H
+#ifndef RINGTREE_STEPPED_H
+#define RINGTREE_STEPPED_H
 
 #include <stdint.h>
 
@@ -20,7 +20,7 @@
 
 /* cffi: begin */
 /* Hops between ranks, and what each takes of the board's elements (links and limits). */
-typedef struct rt_hops {
+typedef struct rt_step_hops {
     int32_t ranks;
     int32_t hops;
     const int32_t *src; /* by hop */
@@ -29,12 +29,12 @@ typedef struct rt_hops {
     const int32_t *element; /* by use */
     int32_t elements;
     const double *busy; /* by element: how long a chunk takes it */
-} rt_hops;
+} rt_step_hops;
 
 /* Trees root after root, each root's `chunks` together: parents (-1 at the root) and the step in which each rank is
  * reached (0 at the root), both ranks x chunks x ranks; durations by step. `work`: about how many nanoseconds the
  * search may take, beyond the first trees. RT_ERR_NO_ROUTE where a rank cannot be reached in so many steps. */
-int rt_shallow_trees(const rt_hops *hops, int32_t steps, int32_t chunks, int64_t work, int32_t *parents,
+int rt_stepped_trees(const rt_step_hops *hops, int32_t steps, int32_t chunks, int64_t work, int32_t *parents,
                      int32_t *step_of, double *durations, rt_error *error);
 /* cffi: end */
 

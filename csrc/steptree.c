@@ -1,5 +1,5 @@
-/* grow: cheapest paths by step, and the tree that they make. */
-#include "grow.h"
+/* steptree: cheapest paths by step, and the tree that they make. */
+#include "steptree.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -90,7 +90,7 @@ double rt_grown_price(const rt_growth *g, const rt_grown *t) {
 }
 
 void rt_growth_sort(rt_growth *g) {
-    const rt_hops *h = g->hops;
+    const rt_step_hops *h = g->hops;
     for (int32_t i = 0; i < h->hops; i++) {
         g->first[h->dst[i] + 1]++;
     }
