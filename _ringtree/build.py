@@ -32,6 +32,7 @@ HEADERS = [
     "arborescence",
     "shallow",
     "early",
+    "stepped",
 ]
 
 # -ffp-contract=off: emulated times must not depend on whether a processor fuses multiply and add.

@@ -19,7 +19,8 @@ DTYPES = _numbered(
 OPS = _numbered("RT_", "sum prod min max avg land lor lxor band bor bxor")
 ALGORITHMS = _numbered(
     "RT_ALGO_",
-    "ring tree binary_tree binomial star one_shot two_shot recursive_doubling rabenseifner pairwise two_level forest",
+    "ring tree binary_tree binomial star one_shot two_shot recursive_doubling rabenseifner pairwise two_level forest "
+    "bucket swing",
 )
 REDUCING = ("all_reduce", "reduce_scatter", "reduce")
 

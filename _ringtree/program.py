@@ -79,11 +79,14 @@ class Recipe:
     orders: tuple[tuple[int, ...], ...] = ()
     board_of_rank: tuple[int, ...] = ()
     forest: tuple[Tree, ...] = ()
+    sizes: tuple[int, ...] = ()
+    whole: bool = False
 
     def to_c(self) -> tuple[Any, list[Any]]:
         orders = array("int32_t", [rank for order in self.orders for rank in order])
         boards = array("int32_t", list(self.board_of_rank))
-        keep = [orders, boards]
+        sizes = array("int32_t", list(self.sizes))
+        keep = [orders, boards, sizes]
         trees = ffi.NULL
         if self.forest:
             parents = [
@@ -109,6 +112,9 @@ class Recipe:
                 "board_of_rank": boards,
                 "trees": len(self.forest),
                 "forest": trees,
+                "dimensions": len(self.sizes),
+                "sizes": sizes,
+                "whole": int(self.whole),
             },
         )
         return recipe, keep

@@ -1,4 +1,4 @@
-"""Cheap spanning trees of a directed graph, from any of its nodes: the core's arborescences and shallow trees."""
+"""Spanning trees found by the core: cheapest, of few hops, as early as can be, of few steps (csrc/ has a file each)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from _ringtree.simulator import Board
 
 Floats = NDArray[np.float64]
 Parents = NDArray[np.int32]
+
+Hop = tuple[int, int, Sequence[int]]
+"""From which rank to which, and the elements of the board that it takes."""
 
 
 def arborescences(cost: Floats, roots: Sequence[int]) -> tuple[Parents, Floats]:
@@ -75,3 +78,40 @@ def early_trees(
     c_hops, c_roots = ffi.new("rt_hops *", [ranks, first, elements]), array("int32_t", list(roots))
     check(lib.rt_early_trees(board.handle, c_hops, len(roots), c_roots, pieces, nbytes, out, last_us, error), error)
     return parents, float(last_us[0])
+
+
+def stepped_trees(
+    ranks: int, hops: Sequence[Hop], busy: Sequence[float], steps: int, chunks: int, work: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+    """`chunks` trees from each rank that reach all in so many steps, and keep the busiest element of each step short.
+
+    `busy`: how long a chunk takes each element; `work`: about how many nanoseconds the search may take. Returns parents
+    and steps of arrival (both trees x ranks, root after root; at a root -1 and 0), and how long each step takes.
+    NoRouteError where a rank cannot be reached in time.
+    """
+    src, dst, taken = zip(*hops, strict=True) if hops else ((), (), ())
+    first = [0]
+    for elements in taken:
+        first.append(first[-1] + len(elements))
+    keep = {
+        "src": array("int32_t", src),
+        "dst": array("int32_t", dst),
+        "first": ffi.new("int32_t[]", first),
+        "element": array("int32_t", [element for elements in taken for element in elements]),
+        "busy": array("double", busy),
+    }
+    spec = ffi.new("rt_step_hops *", {"ranks": ranks, "hops": len(hops), "elements": len(busy), **keep})
+    parents, step_of = (np.empty((ranks * chunks, ranks), np.int32) for _ in range(2))
+    durations, error = np.empty(steps, np.float64), new_error()
+    status = lib.rt_stepped_trees(
+        spec,
+        steps,
+        chunks,
+        work,
+        ffi.from_buffer("int32_t[]", parents, require_writable=True),
+        ffi.from_buffer("int32_t[]", step_of, require_writable=True),
+        ffi.from_buffer("double[]", durations, require_writable=True),
+        error,
+    )
+    check(status, error)
+    return parents, step_of, durations

@@ -13,6 +13,7 @@ from .early import early_families
 from .family import Candidate, Family
 from .forests import forest_families
 from .specification import PARAMETERS, Specification
+from .tori import ON_TORI, on_torus
 
 if TYPE_CHECKING:
     from .planning import Planner
@@ -80,6 +81,9 @@ def _of_algorithm(
             yield from early_families(planner, collective, asked, nbytes)
         return
     chunk_counts = _chunk_counts(name, collective, asked)
+    if name in ON_TORI:
+        yield from on_torus(planner, collective, name, asked.get("whole"), chunk_counts, depth)
+        return
     if name == "ring":
         for channels in _channel_counts(planner, asked):
             yield Family(tuple(_ring(planner, collective, channels, chunks, depth) for chunks in chunk_counts))
@@ -99,7 +103,7 @@ def _chunk_counts(name: str, collective: Collective, asked: Specification) -> li
     given = asked.get("chunks")
     if given is not None:
         return [given]
-    if "pace" not in PARAMETERS[name] and name != "ring":
+    if "pace" not in PARAMETERS[name] and name not in ("ring", "bucket"):
         return [1]
     share = collective.count // (1 if name in ("binary_tree", "binomial", "star") else collective.ranks)
     return [c for c in CHUNKS if c == 1 or c * 256 <= share]

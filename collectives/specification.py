@@ -12,14 +12,16 @@
 |                      | `early`                        | trees that bring pieces of so many bytes the earliest       |
 | `one_shot`           | `depth`                        | everyone sends everything to everyone                       |
 | `recursive_doubling`, `rabenseifner`, `pairwise` | `depth` | xor 1, 2, 4, ...; halving, doubling; rank + 1, + 2, ... |
+| `bucket`             | `chunks`, `depth`              | on a torus: rings along one dimension after another         |
+| `swing`              | `whole`, `depth`               | on a torus of 2^k: halving; `whole=1`, doubling             |
 | `auto`               |                                | the fastest of all, by simulation on the board              |
 | `file:PATH`, `X.xml` | `chunks`, `depth`              | an MSCCL algorithm file, run in `chunks` pieces (1)         |
 | `file:PATH`          |                                | a plan that was saved (planfile.py)                         |
 | `ring,tree:chunks=8` |                                | the fastest of these                                        |
 | `^ring,tree`         |                                | the fastest of all but these                                |
 
-Names are read in any case. Parameters that are left out are chosen by simulation. `bucket`, `swing` and `direct` are
-names reserved for what the planner and the host path bring.
+Names are read in any case. Parameters that are left out are chosen by simulation. `direct` is a name reserved for what
+the host path brings.
 """
 
 from __future__ import annotations
@@ -44,10 +46,12 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "pairwise": ("chunks", "depth"),
     "two_level": _PIPELINED,
     "forest": ("hops", "trees", "early", *_PIPELINED),
+    "bucket": ("chunks", "depth"),
+    "swing": ("whole", "depth"),
     "auto": (),
 }
 FILE_PARAMETERS = ("chunks", "depth")
-RESERVED = ("bucket", "swing", "direct")
+RESERVED = ("direct",)
 MOST_DIGITS = 40  # int() refuses thousands of them
 _RANGES = {
     "channels": (1, 64),
@@ -57,6 +61,7 @@ _RANGES = {
     "chunks": (1, 2**20),
     "pace": (0, 64),
     "depth": (1, 8),
+    "whole": (0, 1),
 }
 
 # NCCL writes the functions without an underscore.

@@ -18,6 +18,8 @@ static const char *const ALGORITHM_NAMES[RT_ALGORITHMS] = {
     [RT_ALGO_PAIRWISE] = "pairwise",
     [RT_ALGO_TWO_LEVEL] = "two_level",
     [RT_ALGO_FOREST] = "forest",
+    [RT_ALGO_BUCKET] = "bucket",
+    [RT_ALGO_SWING] = "swing",
 };
 
 static const char *const KIND_NAMES[RT_KINDS] = {
@@ -60,6 +62,8 @@ static const struct {
     [RT_ALGO_PAIRWISE] = {rt_build_pairs, ALL_TO_ALL, 0},
     [RT_ALGO_TWO_LEVEL] = {rt_build_forest, FOREST | BARRIER, 0},
     [RT_ALGO_FOREST] = {rt_build_forest, FOREST, 0},
+    [RT_ALGO_BUCKET] = {rt_build_bucket, AR | RS | AG, 0},
+    [RT_ALGO_SWING] = {rt_build_swing, 0, AR},
 };
 
 static builder *builder_for(int algorithm, int kind) {

@@ -21,10 +21,12 @@
  * One rank alone copies its input to its output, whatever the algorithm. Every program is right out of place and in
  * place (verify.h), except all_to_all, whose input and output must not overlap. A copy onto itself is no access.
  *
- * Chunks: pieces that each share is pipelined in, never more than its elements. They have a meaning for rings, trees
- * and forests; the others send each message whole. A ring sends on a piece as it comes and so keeps as many pieces on
- * the way round as its FIFOs have slots, less one: its depth is at least min(chunks, 7) + 1, and further pieces follow
- * when these have arrived. A ring's broadcast and reduce are chains without that limit. All others run at depth 1.
+ * Chunks: pieces that each share is pipelined in, never more than its elements. They have a meaning for rings, buckets,
+ * trees and forests; the others send each message whole. A ring sends on a piece as it comes and so keeps as many
+ * pieces on the way round as its FIFOs have slots, less one: its depth is at least min(chunks, 7) + 1, and further
+ * pieces follow when these have arrived. A ring's broadcast and reduce are chains without that limit. Buckets are rings
+ * of two pieces at a time, or as many as the depth asked for allows: their depth is at least min(chunks, 2) + 1. All
+ * others run at depth 1.
  *
  * A branching node of a binary tree, star, two-level tree or explicit forest sends to its children side by side; of
  * the binomial tree, one child after another, the largest subtree first, as textbooks count it.
@@ -48,6 +50,8 @@ typedef enum rt_algorithm {
     RT_ALGO_PAIRWISE,
     RT_ALGO_TWO_LEVEL,
     RT_ALGO_FOREST,
+    RT_ALGO_BUCKET,
+    RT_ALGO_SWING,
     RT_ALGORITHMS
 } rt_algorithm;
 
@@ -70,11 +74,15 @@ typedef struct rt_recipe {
     int32_t pace;          /* a receive waits until chunk c - pace was forwarded; 0: no pacing */
     int32_t depth;         /* FIFO slots per channel, 1 to 8 */
     int32_t rings;         /* ring: how many; 0 means one, in rank order. tree: 2 where there are orders */
-    const int32_t *orders; /* rings x ranks, by place; NULL: rank order. tree: of the two heaps of an all_reduce */
+    const int32_t *orders; /* rings x ranks, by place; NULL: rank order. tree: of the two heaps of an all_reduce;
+                              bucket, swing: one, of the torus's places in row-major order */
     int32_t boards;        /* two_level: how many groups; 0 otherwise */
     const int32_t *board_of_rank;
     int32_t trees; /* forest: explicit trees, else 0 */
     const rt_tree *forest;
+    int32_t dimensions; /* bucket, swing: of the torus; 0: a ring of all ranks */
+    const int32_t *sizes;
+    int32_t whole; /* swing: every round swaps the whole share, in half as many rounds */
 } rt_recipe;
 
 /* Build; RT_ERR_UNSUPPORTED names the algorithm, the collective and why. Arrays are copied. */
@@ -95,6 +103,8 @@ int rt_build_gather(const rt_collective *, const rt_recipe *, rt_program **, rt_
 int rt_build_one_shot(const rt_collective *, const rt_recipe *, rt_program **, rt_error *);
 int rt_build_pairs(const rt_collective *, const rt_recipe *, rt_program **, rt_error *);
 int rt_build_exchange(const rt_collective *, const rt_recipe *, rt_program **, rt_error *);
+int rt_build_bucket(const rt_collective *, const rt_recipe *, rt_program **, rt_error *);
+int rt_build_swing(const rt_collective *, const rt_recipe *, rt_program **, rt_error *);
 
 /* Each order names each of n ranks once, or RT_ERR_INVALID. */
 int rt_check_orders(const int32_t *orders, int32_t many, int32_t n, rt_error *error);

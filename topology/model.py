@@ -17,6 +17,8 @@ from . import check
 if TYPE_CHECKING:
     from _ringtree.core import Board
 
+    from .torus import Torus
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -169,6 +171,18 @@ class Topology:
         except NoRouteError:
             ends = f"{self.nodes[src].name} to {self.nodes[dst].name}"
             raise NoRouteError(f"{self.name}: no route from {ends}; devices that lie between do not forward") from None
+
+    def torus(self, placement: tuple[int, ...]) -> Torus | None:
+        """The torus that direct links make of the devices on these nodes, found once; None where there is none."""
+        if placement not in self._tori:
+            from .torus import find_torus
+
+            self._tori[placement] = find_torus(self, placement)
+        return self._tori[placement]
+
+    @cached_property
+    def _tori(self) -> dict[tuple[int, ...], Torus | None]:
+        return {}
 
     @cached_property
     def _boards(self) -> dict[float, Board]:

@@ -1,4 +1,7 @@
-"""A linear program that grows column by column: minimise cost x subject to lower <= A x <= upper, x >= 0, by HiGHS."""
+"""A linear program that grows column by column: minimise cost x subject to lower <= A x <= upper, x >= 0, by HiGHS.
+
+Columns may be choices, 0 or 1; then it is an integer program, and `least` says how good its solution can be at most.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from numpy.typing import NDArray
 
 INFINITY = float("inf")
 PRIMAL = 4
+FEASIBLE = 2
 _NONE = np.array([], dtype=np.int32), np.array([], dtype=float)
 
 
@@ -26,10 +30,16 @@ class Solver:
         self._model.addRow(lower, upper, 0, *_NONE)
         return int(self._model.getNumRow()) - 1
 
-    def column(self, cost: float, entries: Mapping[int, float]) -> None:
-        """A variable of at least 0 with its entries by row."""
-        rows = np.array([*entries], dtype=np.int32)
-        self._model.addCol(cost, 0.0, INFINITY, len(rows), rows, np.array([*entries.values()], dtype=float))
+    def column(self, cost: float, entries: Mapping[int, float], choice: bool = False) -> int:
+        """A variable of at least 0, or of 0 or 1, with its entries by row. Its number."""
+        rows, upper = np.array([*entries], dtype=np.int32), 1.0 if choice else INFINITY
+        self._model.addCol(cost, 0.0, upper, len(rows), rows, np.array([*entries.values()], dtype=float))
+        number = int(self._model.getNumCol()) - 1
+        if choice:
+            from highspy import HighsVarType
+
+            self._model.changeColIntegrality(number, HighsVarType.kInteger)
+        return number
 
     def set_cost(self, column: int, cost: float) -> None:
         self._model.changeColCost(column, cost)
@@ -41,8 +51,19 @@ class Solver:
     def set_bounds(self, row: int, lower: float = -INFINITY, upper: float = INFINITY) -> None:
         self._model.changeRowBounds(row, lower, upper)
 
-    def solve(self) -> None:
+    def solve(self, seconds: float = INFINITY) -> None:
+        self._model.setOptionValue("time_limit", seconds)
         self._model.run()
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a solution, the best or not."""
+        return int(self._model.getInfo().primal_solution_status) == FEASIBLE
+
+    @property
+    def least(self) -> float:
+        """What no choices can fall below, as far as the solver has proved it."""
+        return float(self._model.getInfo().mip_dual_bound)
 
     @property
     def objective(self) -> float:

@@ -11,6 +11,7 @@ from mpi4py import MPI
 from together import WORLD
 
 import ringtree
+from topology import Topology, loads
 
 RANK, RANKS = WORLD.Get_rank(), WORLD.Get_size()
 
@@ -31,3 +32,12 @@ def total(comm: Any, count: int = 3, dtype: Any = np.float64) -> Any:
     ranks = comm.Get_size()
     np.testing.assert_array_equal(out, np.full(count, ranks * (ranks + 1) // 2, dtype))
     return out
+
+
+def torus() -> Topology:
+    """A board for all ranks: two rows where they are even, else a ring."""
+    shape = [2, RANKS // 2] if RANKS % 2 == 0 else [RANKS]
+    kinds = "wire: {bandwidth: 50 GB/s, latency: 1 us}"
+    chips = f"chip: {{kind: device, count: {RANKS}, forward: true}}"
+    wires = f"wire: [{{torus: chip, shape: {shape}}}]"
+    return loads(f"nodes: {{{chips}}}\nkinds: {{{kinds}}}\nlinks: {{{wires}}}\n", "torus")

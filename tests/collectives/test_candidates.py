@@ -17,12 +17,13 @@ from topology import load
 
 PPU = Planner(*place(load("ppu-8")))
 RAILS = Planner(*place(load("ppu-4x8"), None, [0, 8, 1, 9, 16]))
+TORUS = Planner(*place(load("torus-4x4")))
 # The table in csrc/build.h, on 8 ranks.
 TREES = {"tree", "binary_tree", "binomial", "star", "two_level", "forest"}
 DOES = {
     "all_reduce": set(PARAMETERS) - {"auto", "pairwise"},
-    "reduce_scatter": {"ring", "rabenseifner", "two_shot", *TREES},
-    "all_gather": set(PARAMETERS) - {"auto", "pairwise"},
+    "reduce_scatter": {"ring", "rabenseifner", "two_shot", "bucket", *TREES},
+    "all_gather": set(PARAMETERS) - {"auto", "pairwise", "swing"},
     "broadcast": {"ring", "one_shot", *TREES},
     "reduce": {"ring", *TREES},
     "gather": {"binomial", "star", "one_shot"},
@@ -39,13 +40,15 @@ def found(planner: Planner, kind: str, count: int, text: str) -> list[Candidate]
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_auto_tries_all_that_exist(kind: str) -> None:
-    """One board has no second level."""
-    assert {c.specification.name for c in found(PPU, kind, 1 << 20, "auto")} == DOES[kind] - {"two_level"}
+    """One board has no second level, and what is no torus no buckets and swings."""
+    tried = {c.specification.name for c in found(PPU, kind, 1 << 20, "auto")}
+    assert tried == DOES[kind] - {"two_level", "bucket", "swing"}
+    assert {c.specification.name for c in found(TORUS, kind, 1 << 20, "auto")} == DOES[kind] - {"two_level"}
     assert ("two_level" in DOES[kind]) == ("two_level" in {c.recipe.algorithm for c in found(RAILS, kind, 9, "auto")})
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("planner", [PPU, RAILS], ids=["one-board", "two-boards-and-one"])
+@pytest.mark.parametrize("planner", [PPU, RAILS, TORUS], ids=["one-board", "two-boards-and-one", "torus"])
 def test_each_is_proved_and_says_what_it_is(planner: Planner, kind: str) -> None:
     shape = Collective(kind, len(planner.placement), 0 if kind == "barrier" else 1100)
     all_of_them = found(planner, kind, 1100, "auto")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from calls import CALLS, Case
 from mpi4py import MPI
+from opened import torus
 
 import ringtree
 
@@ -25,6 +26,8 @@ COLLECTIVES = {
     "pairwise": ("all_to_all",),
     "two_level": TREES,
     "forest": TREES[:-1],
+    "bucket": ("all_reduce", "reduce_scatter", "all_gather"),
+    "swing": ("all_reduce",),
     "auto": ALL,
 }
 # These halve the ranks again and again where no rank may be left over.
@@ -32,6 +35,7 @@ POWERS_OF_TWO = {
     ("recursive_doubling", "all_gather"),
     ("rabenseifner", "reduce_scatter"),
     ("rabenseifner", "all_gather"),
+    ("swing", "all_reduce"),
 }
 VARIANTS = {
     "ring": ("ring", "ring:channels=1:chunks=1", "ring:channels=3:chunks=5:depth=1"),
@@ -39,6 +43,8 @@ VARIANTS = {
     "star": ("star:chunks=3:pace=0",),
     "two_shot": ("two_shot", "two_shot:chunks=4:pace=3"),
     "forest": ("forest", "forest:chunks=3:pace=1:depth=1"),
+    "bucket": ("bucket", "bucket:chunks=5:depth=4"),
+    "swing": ("swing:whole=0", "swing:whole=1:depth=1"),
 }
 SPECIFICATIONS = [text for name in COLLECTIVES for text in VARIANTS.get(name, (name,))]
 
@@ -50,7 +56,9 @@ def runs(name: str, kind: str) -> bool:
 
 
 def board_for(name: str) -> dict[str, object]:
-    """A board of several boards, the ranks dealt out among them, where the algorithm needs one."""
+    """A torus, or a board of several boards, the ranks dealt out among them, where the algorithm needs one."""
+    if name in ("bucket", "swing"):
+        return {"board": torus()}
     if name != "two_level":
         return {"board": "ppu-8"}
     return {"board": "ppu-4x8", "devices": [8 * (r % 3) + r // 3 for r in range(RANKS)]}
@@ -64,6 +72,8 @@ def test_every_collective_is_right(text: str, emulated: bool) -> None:
         pytest.skip("two levels need two boards")
     if name == "forest" and (RANKS == 1 or not emulated):
         pytest.skip("forests grow on the links of a board")
+    if name in ("bucket", "swing") and (RANKS < 3 or not emulated):
+        pytest.skip("a torus has three chips or more")
     comm = ringtree.Communicator(MPI.COMM_WORLD, algorithm=text, **(board_for(name) if emulated else {}))
     for kind, calls in CALLS.items():
         if not runs(name, kind):

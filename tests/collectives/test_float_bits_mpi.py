@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from exactness import numpy_type
 from mpi4py import MPI
-from opened import RANK, RANKS, opened
+from opened import RANK, RANKS, opened, torus
 from together import WORLD
 
 import ringtree
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.mpi
 COUNT = 1013
 ALGORITHMS = ["ring", "ring:channels=2:chunks=3", "tree:chunks=2:pace=1", "binary_tree", "binomial", "star:chunks=2"]
 ALGORITHMS += ["one_shot", "two_shot:chunks=2:pace=1", "recursive_doubling", "rabenseifner", "two_level", "auto"]
+ALGORITHMS += ["bucket:chunks=2", "swing:whole=0", "swing:whole=1"]
 DTYPES = ["float32", "float64", "bfloat16", "float8_e5m2", "complex64"]
 
 
@@ -44,6 +45,10 @@ def test_every_algorithm_and_type(algorithm: str) -> None:
         if RANKS == 1:
             pytest.skip("two levels need two boards")
         board = {"board": "ppu-4x8", "devices": [8 * (rank % 2) + rank // 2 for rank in range(RANKS)]}
+    if algorithm.startswith(("bucket", "swing")):
+        if RANKS < 3 or (algorithm.startswith("swing") and RANKS & (RANKS - 1)):
+            pytest.skip("a torus has three chips or more, one to swing on a power of two")
+        board = {"board": torus()}
     pause = np.random.default_rng(RANK)
     with opened(algorithm=algorithm, **board) as comm:
         for dtype in DTYPES:

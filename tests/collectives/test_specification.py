@@ -19,6 +19,8 @@ RANGES: dict[str, dict[str, tuple[int, int]]] = {
     "ring": {"channels": (1, 64), "chunks": (1, 2**20), "depth": (1, 8)},
     **dict.fromkeys(("tree", "binary_tree", "binomial", "star", "two_shot", "two_level"), PIPELINED),
     **dict.fromkeys(("one_shot", "recursive_doubling", "rabenseifner", "pairwise"), WHOLE),
+    "bucket": WHOLE,
+    "swing": {"whole": (0, 1), "depth": (1, 8)},
     "auto": {},
 }
 FIELDS = [(name, key, *limits) for name, ranges in RANGES.items() for key, limits in ranges.items()]
@@ -38,7 +40,7 @@ def test_every_name_with_any_parameters(asked: tuple[str, dict[str, int]]) -> No
     text = ":".join([name, *(f"{key}={value}" for key, value in values.items())])
     found = parse(f" {text} ")
     assert (found.name, dict(found.parameters), str(found)) == (name, values, text)
-    for key in ("channels", "chunks", "pace", "depth"):
+    for key in ("channels", "chunks", "pace", "depth", "whole"):
         assert found.get(key) == values.get(key)
 
 
@@ -70,8 +72,6 @@ def test_more_digits_than_python_reads() -> None:
         ("RNG", "found 'rng'"),
         ("NVLSTree", "found 'nvlstree'; expected one of ring, tree"),
         ("ring :chunks=1", "found 'ring '"),
-        ("bucket", "'bucket' is not available yet"),
-        ("swing:chunks=1", "'swing' is not available yet"),
         ("direct", "'direct' is not available yet"),
         ("file:ring.xml", "found no file 'ring.xml'; expected an MSCCL algorithm"),
         ("allreduce-8.xml", "found no file 'allreduce-8.xml'"),

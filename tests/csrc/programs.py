@@ -21,6 +21,8 @@ ALGORITHMS = {
     "pairwise": lib.RT_ALGO_PAIRWISE,
     "two_level": lib.RT_ALGO_TWO_LEVEL,
     "forest": lib.RT_ALGO_FOREST,
+    "bucket": lib.RT_ALGO_BUCKET,
+    "swing": lib.RT_ALGO_SWING,
 }
 KINDS = {
     "all_reduce": lib.RT_ALL_REDUCE,
@@ -66,6 +68,8 @@ class Recipe:
     rings: int = 0
     board_of_rank: tuple[int, ...] = ()
     forest: tuple[Tree, ...] = ()
+    sizes: tuple[int, ...] = ()
+    whole: bool = False
 
 
 def array(kind: str, values: Sequence[int] | None) -> ffi.CData:
@@ -90,7 +94,9 @@ def build(task: Task, recipe: Recipe) -> ffi.CData:
         tree.offset, tree.length, tree.root, tree.up, tree.down = given.offset, given.length, given.root, up, down
     rings = recipe.rings or len(recipe.orders)
     numbers = (ALGORITHMS[recipe.algorithm], recipe.chunks, recipe.pace, recipe.depth, rings)
-    spec = ffi.new("rt_recipe *", (*numbers, orders, boards, board_of_rank, len(trees), trees))
+    sizes = array("int32_t", recipe.sizes or None)
+    torus = (len(recipe.sizes), sizes, recipe.whole)
+    spec = ffi.new("rt_recipe *", (*numbers, orders, boards, board_of_rank, len(trees), trees, *torus))
     program, error = ffi.new("rt_program **"), ffi.new("rt_error *")
     status = lib.rt_build(keep, spec, program, error)
     if status != lib.RT_OK:

@@ -26,7 +26,9 @@ SUPPORTED = [(a, k) for a, k in product(NAMED, KINDS) if supports(a, k, 8)]
 def prove(task: Task, recipe: Recipe, seed: int) -> None:
     """Right out of place and in place, at the program's own depth and at the least depth it promises."""
     program = build(task, recipe)
-    circle = recipe.algorithm == "ring" and task.kind not in (lib.RT_BROADCAST, lib.RT_REDUCE) and task.ranks > 1
+    circle = (
+        recipe.algorithm in ("ring", "bucket") and task.kind not in (lib.RT_BROADCAST, lib.RT_REDUCE) and task.ranks > 1
+    )
     interpret(program, task, depth=0 if circle else 1, seed=seed)
     if task.kind != lib.RT_ALL_TO_ALL:
         interpret(program, task, in_place=True, seed=seed + 1)
@@ -37,6 +39,8 @@ def recipes(draw: st.DrawFn, algorithm: str, ranks: int) -> Recipe:
     orders: tuple[tuple[int, ...], ...] = ()
     if algorithm == "ring":
         orders = tuple(tuple(draw(st.permutations(range(ranks)))) for _ in range(draw(st.integers(0, 3))))
+    if algorithm in ("bucket", "swing") and draw(st.booleans()):
+        orders = (tuple(draw(st.permutations(range(ranks)))),)
     if algorithm == "tree" and draw(st.booleans()):
         orders = tuple(tuple(draw(st.permutations(range(ranks)))) for _ in range(2))
     boards = [draw(st.integers(0, ranks - 1)) for _ in range(ranks)] if algorithm == "two_level" else []
@@ -49,7 +53,19 @@ def recipes(draw: st.DrawFn, algorithm: str, ranks: int) -> Recipe:
         orders=orders,
         rings=draw(st.integers(0, 3)) if not orders else 0,
         board_of_rank=tuple(used.index(b) for b in boards),
+        sizes=draw(shapes(ranks)) if algorithm in ("bucket", "swing") and ranks > 1 else (),
+        whole=algorithm == "swing" and draw(st.booleans()),
     )
+
+
+@st.composite
+def shapes(draw: st.DrawFn, ranks: int) -> tuple[int, ...]:
+    """Sizes of a torus: any factors of the ranks, in any order."""
+    sizes = []
+    while ranks > 1:
+        sizes.append(draw(st.sampled_from([size for size in range(2, ranks + 1) if ranks % size == 0])))
+        ranks //= sizes[-1]
+    return tuple(sizes)
 
 
 @pytest.mark.parametrize(("algorithm", "kind"), SUPPORTED)
@@ -140,6 +156,16 @@ def test_forests_that_are_none(tree: Tree, words: str) -> None:
         ("all_reduce", 4, Recipe("two_level"), lib.RT_ERR_INVALID, "0 boards"),
         ("all_reduce", 2, Recipe("two_level", board_of_rank=(0, -1)), lib.RT_ERR_INVALID, "board -1"),
         ("all_reduce", 4, Recipe("forest"), lib.RT_ERR_INVALID, "0 trees"),
+        ("all_reduce", 4, Recipe("bucket", sizes=(2, 3)), lib.RT_ERR_INVALID, "sizes for more than 4 ranks"),
+        ("all_reduce", 8, Recipe("bucket", sizes=(2, 2)), lib.RT_ERR_INVALID, "sizes for fewer than 8 ranks"),
+        ("all_reduce", 4, Recipe("swing", sizes=(4, 1)), lib.RT_ERR_INVALID, "dimension 1: found size 1"),
+        ("all_reduce", 4, Recipe("bucket", sizes=(5,)), lib.RT_ERR_INVALID, "dimension 0: found size 5"),
+        ("all_reduce", 4, Recipe("bucket", sizes=(2,) * 32), lib.RT_ERR_INVALID, "32 dimensions"),
+        ("all_reduce", 4, Recipe("bucket", orders=((0, 1, 2, 3),) * 2), lib.RT_ERR_INVALID, "2 orders, expected 1"),
+        ("all_reduce", 4, Recipe("swing", orders=((0, 1, 2, 2),)), lib.RT_ERR_INVALID, "rank 2 at place 3"),
+        ("broadcast", 4, Recipe("bucket"), lib.RT_ERR_UNSUPPORTED, "bucket cannot do broadcast"),
+        ("all_gather", 4, Recipe("swing"), lib.RT_ERR_UNSUPPORTED, "swing cannot do all_gather"),
+        ("all_reduce", 6, Recipe("swing", sizes=(2, 3)), lib.RT_ERR_UNSUPPORTED, "power of two"),
     ],
 )
 def test_what_cannot_be_built(kind: str, ranks: int, recipe: Recipe, status: int, words: str) -> None:

@@ -29,6 +29,8 @@ FAMILIES = [
     "recursive_doubling",
     "rabenseifner",
     "pairwise",
+    "bucket",
+    "swing",
 ]
 
 
