@@ -13,6 +13,7 @@ from .early import early_families
 from .family import Candidate, Family
 from .forests import forest_families
 from .specification import PARAMETERS, Specification
+from .stepped import stepped_families
 from .tori import ON_TORI, on_torus
 
 if TYPE_CHECKING:
@@ -74,11 +75,9 @@ def _of_algorithm(
         return
     depth = asked.get("depth") or DEPTH
     if name == "forest":
-        if asked.get("early") is None:
+        if asked.get("early") is None and asked.get("steps") is None:
             yield from forest_families(planner, collective, asked)
-        packed = asked.get("hops") or asked.get("trees")
-        if asked.get("early") or (not packed and planner.is_short(collective, nbytes)):
-            yield from early_families(planner, collective, asked, nbytes)
+        yield from _short_forests(planner, collective, asked, nbytes)
         return
     chunk_counts = _chunk_counts(name, collective, asked)
     if name in ON_TORI:
@@ -92,6 +91,16 @@ def _of_algorithm(
         pace = PACE if given is None else given
         made = tuple(_other(planner, collective, name, chunks, pace, depth) for chunks in chunk_counts)
         yield Family(made, _hops(name, collective.ranks))
+
+
+def _short_forests(planner: Planner, collective: Collective, asked: Specification, nbytes: int) -> Iterator[Family]:
+    """Forests for short vectors: asked for by their parameters, or among all where the vector is short."""
+    packed, steps, early = asked.get("hops"), asked.get("steps"), asked.get("early")
+    short = not (packed or steps or early or asked.get("trees")) and planner.is_short(collective, nbytes)
+    if early or short:
+        yield from early_families(planner, collective, asked, nbytes)
+    if steps or short:
+        yield from stepped_families(planner, collective, asked)
 
 
 def _hops(name: str, ranks: int) -> int:

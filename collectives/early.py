@@ -6,7 +6,6 @@ and its turn on the links (csrc/early.h). Trees up are trees down on the board t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from _ringtree.errors import NoRouteError, UnsupportedError
 from topology import Topology
 
 from .family import Family
-from .forests import Share, forest, members
+from .forests import Share, forest, members, utmost_GBps
 from .specification import Specification
 
 if TYPE_CHECKING:
@@ -56,26 +55,15 @@ def early_shares(
     paths = hops.paths()
     ranks, board = len(placement), topology.board(cost_us)
     roots = [root] if kind in ("broadcast", "reduce") else list(range(ranks))
-    ways = {}
+    ways: dict[bool, list[list[int]]] = {}
     for up in (True, False):
         if kind in (("all_reduce", "reduce_scatter", "reduce") if up else ("all_reduce", "all_gather", "broadcast")):
             turned = {(dst, src): path[::-1] for (src, dst), path in paths.items()} if up else paths
             ways[up] = early_trees(board, turned, ranks, roots, PIECES, nbytes)[0].reshape(-1, ranks).tolist()
+
+    def parents(up: bool, tree: int) -> tuple[int, ...] | None:
+        return tuple(ways[up][tree]) if up in ways else None
+
     trees = range(PIECES * len(roots))
-    uses = Counter[int]()
-    for up, parents in ways.items():
-        for tree in parents:
-            for rank, parent in enumerate(tree):
-                if parent >= 0:
-                    uses.update(paths[(rank, parent) if up else (parent, rank)])
-    busiest = max(many / hops.capacities_GBps[element] for element, many in uses.items())
-    up_trees, down_trees = ways.get(True), ways.get(False)
-    return tuple(
-        Share(
-            roots[tree % len(roots)],
-            tuple(up_trees[tree]) if up_trees else None,
-            tuple(down_trees[tree]) if down_trees else None,
-            1.0,
-        )
-        for tree in trees
-    ), float(len(trees) / busiest)
+    found = tuple(Share(roots[tree % len(roots)], parents(True, tree), parents(False, tree), 1.0) for tree in trees)
+    return found, utmost_GBps(hops, found)

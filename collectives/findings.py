@@ -23,6 +23,7 @@ from .forests import KINDS as FOREST_KINDS
 from .forests import MOST_RANKS, Share, pack_ladder, shares
 from .rings import lay_rings
 from .specification import Specification
+from .stepped import stepped_with_rate
 
 if TYPE_CHECKING:
     from topology.packing import Packing
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .trees import Orders
 
 Found = TypeVar("Found")
+Rated = tuple[tuple[Share, ...], float]
 
 HOPS_SEEN = 64
 
@@ -107,17 +109,24 @@ class Findings:
         size = forest.get("early")
         if size:
             return self.early(collective, size)[0]
+        steps = forest.get("steps")
+        if steps:
+            return self.stepped(collective, steps, forest.get("trees") or 1)[0]
         return self.shares(collective, self.packings(collective, forest.get("hops"), forest.get("trees"))[-1])
 
-    def early(self, collective: Collective, nbytes: int) -> tuple[tuple[Share, ...], float]:
+    def early(self, collective: Collective, nbytes: int) -> Rated:
         """Trees that bring pieces of so many bytes the earliest, and the algbw that they cannot exceed (GB/s)."""
         board = self._board()
         key = (collective.kind, _root(collective), nbytes)
         return self.once(
-            ("early", key),
-            lambda: early_shares(board, self.placement, *key, self.cost_us),
-            pack=lambda found: (tuple(astuple(share) for share in found[0]), found[1]),
-            unpack=lambda value: (tuple(Share(*share) for share in value[0]), value[1]),
+            ("early", key), lambda: early_shares(board, self.placement, *key, self.cost_us), _pack_rated, _unpack_rated
+        )
+
+    def stepped(self, collective: Collective, steps: int, trees: int) -> Rated:
+        """So many trees for each part, done after so many steps, and the algbw that they cannot exceed (GB/s)."""
+        board, key = self._board(), (collective.kind, steps, trees)
+        return self.once(
+            ("stepped", key), lambda: stepped_with_rate(board, self.placement, *key), _pack_rated, _unpack_rated
         )
 
     def is_short(self, collective: Collective, nbytes: int) -> bool:
@@ -165,6 +174,14 @@ class Findings:
 
 def _root(collective: Collective) -> int:
     return collective.root if collective.kind in ("broadcast", "reduce") else 0
+
+
+def _pack_rated(found: Rated) -> Any:
+    return tuple(astuple(share) for share in found[0]), found[1]
+
+
+def _unpack_rated(value: Any) -> Rated:
+    return tuple(Share(*share) for share in value[0]), value[1]
 
 
 def _to_tuples(ladder: tuple[Packing, ...]) -> Any:

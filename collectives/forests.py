@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ from .family import Candidate, Family
 from .specification import PARAMETERS, Specification
 
 if TYPE_CHECKING:
+    from topology.hops import RoutedHops
     from topology.packing import PackedTree, Packing
 
     from .planning import Planner
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 KINDS = ("all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce")
 CHUNKS = tuple(2**i for i in range(11))
 PACE = 2
+# Elements of a piece, about: of shorter ones there are no more than one.
+LEAST_PIECE = 64
 # Slots of a channel: where chunks are short against the latency of a hop, many must be on their way at once.
 DEPTH = 8
 # The choice among all leaves forests out beyond this many ranks: packing them takes minutes.
@@ -83,12 +87,25 @@ def forest_families(planner: Planner, collective: Collective, asked: Specificati
         yield Family(members(collective, trees, asked, {"hops": packing.hops}), 2 * packing.hops, packing.rate_GBps)
 
 
+def utmost_GBps(hops: RoutedHops, found: Sequence[Share]) -> float:
+    """The algbw that the shares cannot exceed: the busiest link or limit carries nothing else all the time."""
+    paths, uses = hops.paths(), defaultdict[int, float](float)
+    for share in found:
+        for up, parents in ((True, share.up), (False, share.down)):
+            for rank, parent in enumerate(parents or ()):
+                if parent >= 0:
+                    for element in paths[(rank, parent) if up else (parent, rank)]:
+                        uses[element] += share.weight
+    busiest = max(many / hops.capacities_GBps[element] for element, many in uses.items())
+    return float(sum(share.weight for share in found) / busiest)
+
+
 def members(
     collective: Collective, trees: tuple[Tree, ...], asked: Specification, settled: Mapping[str, int]
 ) -> tuple[Candidate, ...]:
     """The forest's candidates: as many pieces as it asks for, or as are worth trying."""
     given, share = asked.get("chunks"), collective.count // collective.ranks
-    chunk_counts = [c for c in CHUNKS if c == 1 or c * 256 <= share] if given is None else [given]
+    chunk_counts = [c for c in CHUNKS if c == 1 or c * LEAST_PIECE <= share] if given is None else [given]
     values = {"pace": PACE, "depth": DEPTH, **dict(asked.parameters), **settled}
     return tuple(_member(collective, trees, {**values, "chunks": chunks}) for chunks in chunk_counts)
 

@@ -9,6 +9,7 @@
 | `two_level`          | the same                       | inside the boards, across them, and back                    |
 | `forest`             | `hops`, `trees`, and the same  | the best packing of trees on this board (topology.packing), |
 |                      |                                | of at most so many hops up or down, of at most so many      |
+|                      | `steps`, `trees`               | so many trees for each part, all done after so many steps   |
 |                      | `early`                        | trees that bring pieces of so many bytes the earliest       |
 | `one_shot`           | `depth`                        | everyone sends everything to everyone                       |
 | `recursive_doubling`, `rabenseifner`, `pairwise` | `depth` | xor 1, 2, 4, ...; halving, doubling; rank + 1, + 2, ... |
@@ -45,7 +46,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "rabenseifner": ("chunks", "depth"),
     "pairwise": ("chunks", "depth"),
     "two_level": _PIPELINED,
-    "forest": ("hops", "trees", "early", *_PIPELINED),
+    "forest": ("hops", "steps", "trees", "early", *_PIPELINED),
     "bucket": ("chunks", "depth"),
     "swing": ("whole", "depth"),
     "auto": (),
@@ -56,6 +57,7 @@ MOST_DIGITS = 40  # int() refuses thousands of them
 _RANGES = {
     "channels": (1, 64),
     "hops": (1, 2**20),
+    "steps": (1, 64),
     "trees": (1, 2**20),
     "early": (1, 2**62),
     "chunks": (1, 2**20),
