@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .datatypes import AVG, BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2, FLOAT16, DataType, Op
 from .planning import Plan, Planner, plan
+from .repair import repair
 from .specification import Specification, parse
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "Specification",
     "parse",
     "plan",
+    "repair",
 ]
 
 

@@ -20,7 +20,7 @@ from . import cache
 from .early import LONG, early_shares
 from .early import MOST_RANKS as MOST_EARLY_RANKS
 from .forests import KINDS as FOREST_KINDS
-from .forests import MOST_RANKS, Share, pack_ladder, shares
+from .forests import MOST_RANKS, Share, pack_ladder, repack, shares
 from .rings import lay_rings
 from .specification import Specification
 from .stepped import stepped_with_rate
@@ -99,6 +99,14 @@ class Findings:
                 f"algorithm: no tree of {hops} hops joins all ranks; expected at least {ladder[0].hops}"
             )
         return (few[-1],)
+
+    def repack(
+        self, collective: Collective, trees: Sequence[tuple[int, bool, tuple[int, ...]]], most_hops: int
+    ) -> Packing:
+        """The packing from trees of another board (collectives/repair.py); `packings` gives it from now on."""
+        packing = repack(self._board(), self.placement, collective, trees, most_hops)
+        self._known["packings", (collective.kind, _root(collective), collective.counts, None)] = (packing,)
+        return packing
 
     def shares(self, collective: Collective, packing: Packing) -> tuple[Share, ...]:
         """The packing's trees as shares of the collective."""

@@ -68,6 +68,25 @@ def pack_ladder(
     return ladder(hops, demands(kind, len(placement), root, weights, hops.mirrored), most_trees=trees)
 
 
+def repack(
+    topology: Topology,
+    placement: Sequence[int],
+    collective: Collective,
+    trees: Sequence[tuple[int, bool, Parents]],
+    most_hops: int,
+) -> Packing:
+    """The best packing, from trees (root, whether up, parents) that were good on another board."""
+    from topology.hops import RoutedHops
+    from topology.packing import demands, repaired
+
+    counts, kind = collective.counts, collective.kind
+    root = collective.root if kind in ("broadcast", "reduce") else 0
+    weights = [count / sum(counts) for count in counts] if counts and any(counts) else None
+    hops = RoutedHops(topology, placement)
+    wanted = demands(kind, len(placement), root, weights, hops.mirrored)
+    return repaired(hops, wanted, trees, most_hops)
+
+
 def forest_families(planner: Planner, collective: Collective, asked: Specification) -> Iterator[Family]:
     """A family for each packing of the ladder, the fastest first.
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         UnsupportedError,
         VerificationError,
     )
-    from collectives import AVG, BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2, FLOAT16, Communicator, Plan, plan
+    from collectives import AVG, BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2, FLOAT16, Communicator, Plan, plan, repair
     from emulator import Device
     from topology import Topology, load, loads, slow, without
 
@@ -49,7 +49,17 @@ _HOMES = {
         "UnsupportedError",
         "VerificationError",
     ),
-    "collectives": ("AVG", "BFLOAT16", "FLOAT16", "FLOAT8_E4M3FN", "FLOAT8_E5M2", "Communicator", "Plan", "plan"),
+    "collectives": (
+        "AVG",
+        "BFLOAT16",
+        "FLOAT16",
+        "FLOAT8_E4M3FN",
+        "FLOAT8_E5M2",
+        "Communicator",
+        "Plan",
+        "plan",
+        "repair",
+    ),
     "emulator": ("Device",),
     "topology": ("Topology", "load", "loads", "slow", "without"),
 }
@@ -82,6 +92,7 @@ __all__ = [
     "load",
     "loads",
     "plan",
+    "repair",
     "slow",
     "without",
 ]

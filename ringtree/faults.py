@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,3 +37,18 @@ def kept_up(before: Plan, after: Plan) -> str:
         return f"unchanged, that plan cannot run: {problem}"
     slower = f"{time_us / after.time_us:.2f} times as long as the new plan" if after.time_us else "as before"
     return f"unchanged, that plan takes {time_us:.2f} us on what is left, {slower}"
+
+
+def repaired(before: Plan, after: Plan) -> str:
+    """How the whole board's plan fares when it is repaired; "" where ranks are lost."""
+    from collectives import repair
+
+    if before.collective.ranks != after.collective.ranks or after.topology is None:
+        return ""
+    begin = time.perf_counter()
+    try:
+        plan = repair(before, after.topology)
+    except InputError as problem:
+        return f"that plan cannot be repaired: {problem}"
+    milliseconds = 1e3 * (time.perf_counter() - begin)
+    return f"from that plan in {milliseconds:.0f} ms: {plan.plan}, {plan.time_us:.2f} us"

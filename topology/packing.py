@@ -21,7 +21,7 @@ then of one more, and so on until the rate meets the bound. On boards of boxes a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ from .master import Demand, Way
 
 if TYPE_CHECKING:
     from .treesearch import Rung
+
+Parents = tuple[int, ...]
 
 # Rates that differ by less are the same.
 EQUAL = 1e-7
@@ -117,6 +119,23 @@ def ladder(
         Packing(rung.rate * search.scale, bound, _packed(wanted, rung, search.scale), prices, rung.hops)
         for rung in rungs
     )
+
+
+def repaired(
+    hops: Hops, wanted: Sequence[Demand], trees: Iterable[tuple[int, bool, Parents]], most_hops: int
+) -> Packing:
+    """The best packing once more, from the trees (root, whether up, parents) of another board of the same ranks.
+
+    Only trees of `most_hops`, and of more if they must be, are sought beside them. Raises NoRouteError.
+    """
+    from .treesearch import TreeSearch
+
+    search = TreeSearch(hops, wanted)
+    search.plant(trees)
+    for rung in search.climb(most_hops):
+        last = rung
+    bound, prices = search.bound * search.scale, tuple(search.best_prices.tolist())
+    return Packing(last.rate * search.scale, bound, _packed(wanted, last, search.scale), prices, last.hops)
 
 
 def _packed(wanted: Sequence[Demand], rung: Rung, scale: float) -> tuple[PackedTree, ...]:

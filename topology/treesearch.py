@@ -7,8 +7,8 @@ When no tree of so many hops pays any more, exact arborescences at the same pric
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -65,10 +65,26 @@ class TreeSearch:
         self._prices = self._loads
         self._worth = np.full(len(wanted), np.inf)
 
-    def climb(self) -> Iterator[Rung]:
-        """The ladder, up to a packing that meets the bound. NoRouteError where no tree joins a root with all ranks."""
+    def plant(self, trees: Iterable[tuple[int, bool, Parents]]) -> None:
+        """Begin with these trees (root, whether up, parents), those of them that there still can be."""
+        costs = self._hops.costs(self._prices)
+        found: dict[tuple[int, bool], list[Parents]] = defaultdict(list)
+        for root, up, parents in trees:
+            if all(np.isfinite(costs[(v, p) if up else (p, v)]) for v, p in enumerate(parents) if p >= 0):
+                found[root, up].append(parents)
+        for number, demand in enumerate(self._wanted):
+            for parents in found[demand.root, demand.way.value[0]]:
+                self._add([parents if i == number else () for i in range(len(self._wanted))])
+        if self._trees:
+            self._rate, self._prices, self._worth = self._master.solve()
+
+    def climb(self, first: int = 1) -> Iterator[Rung]:
+        """The ladder from trees of `first` hops on, up to a packing that meets the bound.
+
+        NoRouteError where no tree joins a root with all ranks.
+        """
         self._prove(self._prices)
-        for hops in range(1, self._hops.ranks):
+        for hops in range(min(first, self._hops.ranks - 1), self._hops.ranks):
             if self._settle(hops):
                 yield self._rung(hops)
                 self._prove(self._prices)
@@ -129,7 +145,8 @@ class TreeSearch:
             if self._add(found):
                 self._rate, self._prices, self._worth = self._master.solve()
                 smooth = (mixed + self._prices) / 2
-                smooth *= (self._prices @ self._capacities) / (smooth @ self._capacities)
+                worth = float(smooth @ self._capacities)
+                smooth *= (self._prices @ self._capacities) / worth if worth > 0 else 1.0
                 smoothing = SMOOTHING
             elif smoothing:
                 smoothing = 0.0
