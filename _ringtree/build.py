@@ -19,7 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
 
 # In the order in which they build on each other.
-HEADERS = ["status", "program", "build", "board", "simulate", "verify", "reduce", "arena", "execute", "arborescence"]
+HEADERS = [
+    "status", "program", "build", "board", "simulate", "verify", "reduce", "arena", "execute",
+    "arborescence", "maxflow",
+]  # fmt: skip
 
 # -ffp-contract=off: emulated times must not depend on whether a processor fuses multiply and add.
 FLAGS = ["-std=c11", "-O3", "-g", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra"]
