@@ -33,7 +33,7 @@ class Network:
         self._network = ffi.gc(made[0], lib.rt_network_free)
 
     def short(
-        self, capacity: NDArray[np.int64], source: int, sinks: Sequence[int] | NDArray[np.int32], enough: int
+        self, capacity: NDArray[np.int64], source: int, sinks: Sequence[int] | NDArray[np.int64], enough: int
     ) -> Shortfall | None:
         """The first sink to which less than `enough` flows from the source; None where all get it.
 

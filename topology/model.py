@@ -15,7 +15,11 @@ from _ringtree.errors import AssumptionError, NoRouteError
 from . import check
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from _ringtree.core import Board
+
+    from .proven import Bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,29 @@ class Topology:
         except NoRouteError:
             ends = f"{self.nodes[src].name} to {self.nodes[dst].name}"
             raise NoRouteError(f"{self.name}: no route from {ends}; devices that lie between do not forward") from None
+
+    def bound(
+        self,
+        collective: str,
+        devices: Sequence[int] | None = None,
+        root: int = 0,
+        in_switch: bool = False,
+        weights: Sequence[int] | None = None,
+    ) -> Bound | None:
+        """How fast the collective can be on these devices (None: all), whatever the algorithm; see bounds.bound.
+
+        Other devices take no part. Computed once. None for a barrier, one rank, or where nothing moves.
+        """
+        from .bounds import bound_on
+
+        asked = (collective, devices and tuple(devices), root, in_switch, weights and tuple(weights))
+        if asked not in self._bounds:
+            self._bounds[asked] = bound_on(self, *asked)
+        return self._bounds[asked]
+
+    @cached_property
+    def _bounds(self) -> dict[tuple[object, ...], Bound | None]:
+        return {}
 
     @cached_property
     def _boards(self) -> dict[float, Board]:

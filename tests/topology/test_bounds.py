@@ -69,8 +69,8 @@ def test_links_that_bind() -> None:
     found = bound(board, "all_reduce")
     assert found is not None
     assert found.rate_GBps == pytest.approx(10)
-    assert {(board.links[i].src, board.links[i].dst) for i in found.binding} <= {(2, 3), (3, 2)}
-    assert found.binding
+    assert {(board.links[i].src, board.links[i].dst) for i in found.links} <= {(2, 3), (3, 2)}
+    assert found.links
 
 
 def test_chips_without_a_rank_take_no_part() -> None:
