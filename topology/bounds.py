@@ -18,21 +18,20 @@ from fractions import Fraction
 import numpy as np
 
 from _ringtree.errors import InputError
+from _ringtree.names import KINDS, lookup
 
 from .cutprogram import Way
-from .cuts import Cut, all_gather, broadcast, scatter
+from .cuts import Cut, all_gather, around_each, broadcast, scatter
 from .flows import Demands, concurrent
 from .model import Topology
 from .proven import Bound, by_cut, by_prices
 from .treebounds import NEAR, all_reduce, one_way
-from .wires import Ints, Nodes, Wires, whole_numbers, wires
+from .wires import MOST, Ints, Nodes, Wires, wires
 
 __all__ = ["Bound", "bound"]
 
 # Collectives whose data flows to the root or the owners: the same as another one with all arcs turned round.
 TURNED = {"reduce_scatter": "all_gather", "reduce": "broadcast", "gather": "scatter"}
-# Shares of the data are taken as so many parts of it at most.
-FINEST = 2**40
 
 
 def bound(
@@ -55,15 +54,16 @@ def bound(
     nodes = topology.devices if placement is None else placement
     if kind == "barrier" or len(nodes) < 2:
         return None
-    board, shares = wires(topology, nodes, alone), _shares(len(nodes), weights)
+    board = wires(topology, nodes, alone)
+    parts = np.array(weights if weights and any(weights) else [1] * len(nodes), np.int64)
     multiply, combine = (_branching(topology, what, in_switch) for what in ("multicast", "aggregation"))
     ways = Way(board, multiply), Way(board.reversed, combine)
     if kind == "all_reduce":
         found: Bound | None = all_reduce(*ways)
     elif kind == "all_to_all":
-        found = _all_to_all(board, shares)
+        found = _all_to_all(board, parts)
     else:
-        found = _from_roots(ways[kind in TURNED], TURNED.get(kind, kind), root, shares, kind in TURNED)
+        found = _from_roots(ways[kind in TURNED], TURNED.get(kind, kind), root, parts, kind in TURNED)
     return found and replace(found, collective=kind)
 
 
@@ -76,6 +76,7 @@ def bound_on(
     weights: Sequence[int] | None = None,
 ) -> Bound | None:
     """The bound on these devices of the board, by number; the other ones take no part, even if they forward."""
+    lookup(KINDS, kind, "collective")
     chips = topology.devices
     numbers = range(len(chips)) if devices is None else devices
     for number in numbers:
@@ -85,15 +86,9 @@ def bound_on(
         raise InputError(f"devices: found {list(numbers)}; expected each chip once")
     if not 0 <= root < len(numbers):
         raise InputError(f"root: found {root}; expected 0 to {len(numbers) - 1}")
-    if weights is not None and (len(weights) != len(numbers) or min(weights, default=0) < 0):
-        raise InputError(f"weights: found {list(weights)}; expected {len(numbers)} numbers, none below 0")
+    if weights is not None and (len(weights) != len(numbers) or min(weights) < 0 or sum(weights) >= MOST):
+        raise InputError(f"weights: found {list(weights)}; expected {len(numbers)} numbers of 0 or more, small ones")
     return bound(topology, kind, [chips[number] for number in numbers], root, in_switch, weights, alone=True)
-
-
-def _shares(ranks: int, weights: Sequence[int] | None) -> list[Fraction]:
-    """Of the data, 1 together."""
-    total = sum(weights or ())
-    return [Fraction(weight, total) for weight in weights] if weights and total else [Fraction(1, ranks)] * ranks
 
 
 def _branching(topology: Topology, what: str, in_switch: bool) -> Nodes:
@@ -106,64 +101,58 @@ def _branching(topology: Topology, what: str, in_switch: bool) -> Nodes:
     return found
 
 
-def _from_roots(way: Way, kind: str, root: int, shares: Sequence[Fraction], turned: bool) -> Bound | None:
+def _from_roots(way: Way, kind: str, root: int, weights: Ints, turned: bool) -> Bound | None:
     """Of a collective that goes one way, from the root's chip or from all of them."""
     if kind == "all_gather":
-        parts = np.array(whole_numbers(shares, FINEST)[0], np.int64)
-        return one_way(way, all_gather(way.wires, shares), parts, turned)
+        return one_way(way, all_gather(way.wires, weights), weights, turned)
     if kind == "broadcast":
-        parts = np.zeros(len(shares), np.int64)
-        parts[root] = 1
-        return one_way(way, broadcast(way.wires, root), parts, turned)
+        at_root = (np.arange(len(weights)) == root).astype(np.int64)
+        return one_way(way, broadcast(way.wires, root), at_root, turned)
     if kind == "scatter":
-        return _scatter(way.wires, root, shares, turned)
+        return _scatter(way.wires, root, weights, turned)
     raise ValueError(f"no bound is known for {kind}")
 
 
-def _scatter(board: Wires, root: int, shares: Sequence[Fraction], turned: bool) -> Bound | None:
-    if shares[root] == 1:
+def _scatter(board: Wires, root: int, weights: Ints, turned: bool) -> Bound | None:
+    if weights[root] == weights.sum():
         return None
-    cut = scatter(board, root, shares)
-    by_width = by_cut(board, cut, not board.limits, turned)
-    if not board.limits:
-        return by_width
-    return _narrower(by_width, board, board.ranks[[root]], shares)
+    by_width = by_cut(board, scatter(board, root, weights), not board.limits, turned)
+    return _narrower(by_width, board, board.ranks[[root]], weights) if board.limits else by_width
 
 
-def _all_to_all(board: Wires, shares: Sequence[Fraction]) -> Bound:
-    """Every rank sends each its share; NoRouteError where one does not reach another."""
-    ranks = len(shares)
-    gather = all_gather(board, [Fraction(1, ranks)] * ranks)
-    cuts = [_between(board, side, shares) for side in (gather.beyond, ~gather.beyond, *_busiest_chips(board, shares))]
+def _all_to_all(board: Wires, weights: Ints) -> Bound:
+    """Every rank sends each its part. NoRouteError where one does not reach another."""
+    gather = all_gather(board, np.ones(len(weights), np.int64))
+    sides = [gather.beyond, ~gather.beyond, *_busiest_chips(board, weights)]
+    sides += [*around_each(board), *(~beyond for beyond in around_each(board.reversed))]
+    cuts = [_between(board, side, weights) for side in sides]
     least = min((cut for cut in cuts if cut.share), key=lambda cut: cut.rate(board))
-    return _narrower(by_cut(board, least, False), board, board.ranks, shares)
+    return _narrower(by_cut(board, least, False), board, board.ranks, weights)
 
 
-def _busiest_chips(board: Wires, shares: Sequence[Fraction]) -> list[Nodes]:
+def _busiest_chips(board: Wires, weights: Ints) -> list[Nodes]:
     """The chip with the most to receive for its links, and all chips but that with the most to send."""
     into, out = (way[board.ranks] for way in board.into_and_out())
-    receives = [share * (len(shares) - 1) / int(width) for share, width in zip(shares, into, strict=True)]
-    sends = [(1 - share) / int(width) for share, width in zip(shares, out, strict=True)]
+    receiver = board.ranks[np.argmax(weights / into)]
+    sender = board.ranks[np.argmax((weights.sum() - weights) / out)]
     nodes = np.arange(board.nodes)
-    receiver, sender = (board.ranks[load.index(max(load))] for load in (receives, sends))
     return [nodes == receiver, nodes != sender]
 
 
-def _between(board: Wires, beyond: Nodes, shares: Sequence[Fraction]) -> Cut:
+def _between(board: Wires, beyond: Nodes, weights: Ints) -> Cut:
     """What all ranks before the cut send beyond it."""
     inside = beyond[board.ranks]
-    share = sum((share for share, far in zip(shares, inside, strict=True) if far), Fraction(0))
-    return Cut(beyond, board.width(beyond), share * int((~inside).sum()))
+    share = Fraction(int(weights[inside].sum()) * int((~inside).sum()), int(weights.sum()))
+    return Cut(beyond, board.width(beyond), share)
 
 
-def _narrower(by_width: Bound, board: Wires, sources: Ints, shares: Sequence[Fraction]) -> Bound:
+def _narrower(by_width: Bound, board: Wires, sources: Ints, weights: Ints) -> Bound:
     """The cut where flows say that it can be filled, else what they say."""
-    parts, _, _ = whole_numbers(shares, FINEST)
-    demands = Demands(sources, np.array([parts] * len(sources), np.int64), sum(parts))
-    found = concurrent(board, demands)
+    demands = Demands(sources, np.tile(weights, (len(sources), 1)), int(weights.sum()))
+    found = concurrent(board, demands, by_width.rate_GBps)
     if found is None:
         return by_width
-    certificate, exact = found
+    certificate, simple = found
     if by_width.rate_GBps <= certificate.rate_GBps * (1 + NEAR):
         return replace(by_width, attained=True)
-    return by_prices(board, certificate, exact, "flow", True)
+    return by_prices(board, certificate, simple, "flow", True)

@@ -39,10 +39,10 @@ class Certificate:
     sets: tuple[Nodes, ...] = ()
 
 
-def certify(ways: Sequence[Way], roots: Ints, found: Multipliers, rate_GBps: float) -> tuple[Certificate, bool]:
+def certify(ways: Sequence[Way], roots: Ints, found: Multipliers, rate_GBps: float) -> tuple[Certificate, bool] | None:
     """A proof of about this rate, and whether simple fractions prove it: then it is exact.
 
-    `roots` as whole numbers, of the same sum in each row.
+    `roots` as whole numbers, of the same sum in each row. None where the multipliers prove nothing.
     """
     most = max(float(found.of_sets.max()), TINY)
     floats = [
@@ -54,8 +54,7 @@ def certify(ways: Sequence[Way], roots: Ints, found: Multipliers, rate_GBps: flo
         if simple is not None and abs(simple.rate_GBps - rate_GBps) <= NEAR * rate_GBps:
             return simple, True
     fine = _prove(ways, roots, found.sets, *(_times(part, FINEST) for part in floats))
-    assert fine is not None
-    return fine, False
+    return None if fine is None else (fine, False)
 
 
 def _times(values: Floats, below: int) -> Ints:

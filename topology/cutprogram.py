@@ -23,15 +23,15 @@ from numpy.typing import NDArray
 
 from _ringtree.maxflow import Network
 
-from .cuts import Flows
+from .cuts import Flows, around_each
 from .quotient import Entries, classes
 from .solver import DUAL, Solver
 from .wires import MOST, Ints, Nodes, Wires
 
 Floats = NDArray[np.float64]
-# What counts as violated.
-TOLERANCE = 1e-9
-MOST_ROUNDS = 500
+# What counts as violated, and how near a point inside is near.
+TOLERANCE, NEAR = 1e-9, 1e-7
+MOST_ROUNDS = 200
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class CutProgram:
         widths = np.array(self.wires.into_and_out())[:, self.wires.ranks]
         # The narrowest chip: numbers near 1, whatever the widths of links that are not the bottleneck.
         self._scale = float(widths[widths > 0].min())
+        self._unit_GBps = self._scale * float(self.wires.unit_GBps)
+        self.settled = False
         self._flows = [Flows(way.wires) for way in ways]
         self._sets: dict[tuple[int, bytes], Nodes] = {}
         self._fineness = MOST / (4 * (1 + self.wires.capacity.sum() / self._scale))
@@ -72,6 +74,8 @@ class CutProgram:
             self._model.column(0.0, {})
         self._write_down()
         self._alike = _alike(self.ways, self.roots)
+        # Limits may tell apart what links do not.
+        self._symmetrical = not self.wires.limits and 4 * self._alike.max() < len(self._alike)
 
     def _write_down(self) -> None:
         row, wires = self._model.row, self.wires
@@ -112,22 +116,48 @@ class CutProgram:
         self._model.row(lower=0.0, entries=entries)
         return True
 
-    def solve(self) -> float:
-        """The optimum in GB/s, or after MOST_ROUNDS what is a bound all the same.
+    def solve(self, even_GBps: float | None = None) -> float:
+        """The optimum in GB/s; `settled` says whether it is, or only a bound.
 
-        Sets are looked for at the mean over parts that look alike first: where the board is symmetrical, few are
-        needed then. A mean that violates nothing is an optimum; one that violates what the program knows says nothing.
+        Where the board is symmetrical, the mean over what looks alike is another optimum, and few sets are needed if
+        they are looked for there. Else they are looked for between the solution, which violates some, and the best
+        point known to violate none, where they cut deeper (Ben-Ameur and Neto 2007). `even_GBps` is what is reached
+        when each way has an equal part of all links, the first such point.
         """
+        inner = None if even_GBps is None else self._even(even_GBps / self._unit_GBps)
         for _ in range(MOST_ROUNDS):
             self._model.solve()
-            solution = self._model.values
-            for point in [*self._mean(solution), solution]:
-                found = [self._separate(way, point) for way in range(len(self.ways))]
-                if not any(violated for violated, _ in found) or any(added for _, added in found):
-                    break
-            if not any(added for _, added in found):
+            outer = self._model.values
+            answer = self._cut_off(self._mean(outer)) if self._symmetrical else None
+            while answer is None:
+                near = inner is None or inner[0] >= outer[0] * (1 - NEAR)
+                point = outer if inner is None or near else (inner + outer) / 2
+                if self._cut_off(point):
+                    answer = True
+                elif near:
+                    answer = False
+                else:
+                    inner = point
+            if not answer:
+                self.settled = True
                 break
-        return -self._model.objective * self._scale * float(self.wires.unit_GBps)
+        return -self._model.objective * self._unit_GBps
+
+    def _even(self, rate: float) -> Floats:
+        """All links, in equal parts for each way, and the rate from all roots alike."""
+        roots = np.full(len(self.roots), rate / len(self.roots))
+        arcs = np.tile(self.wires.capacity / self._scale / len(self.ways), len(self.ways))
+        return np.concatenate([[rate], roots, roots @ self.roots, arcs])
+
+    def _mean(self, values: Floats) -> Floats:
+        """The values with alike ones made equal."""
+        mean: Floats = (np.bincount(self._alike, values) / np.bincount(self._alike))[self._alike]
+        return mean
+
+    def _cut_off(self, point: Floats) -> bool | None:
+        """Add the sets that the point violates: True; False where it violates none, None where it does known ones."""
+        found = [self._separate(way, point) for way in range(len(self.ways))]
+        return True if any(added for _, added in found) else None if any(violated for violated, _ in found) else False
 
     def _separate(self, way: int, point: Floats) -> tuple[int, int]:
         """How many sets the point violates, and how many of these were added; known ones are not."""
@@ -141,12 +171,6 @@ class CutProgram:
             added += self._add(way, short.beyond)
             ends = ends[short.position + 1 :]
         return violated, added
-
-    def _mean(self, values: Floats) -> list[Floats]:
-        """The values with alike ones made equal; none where limits could tell them apart."""
-        if self.wires.limits:
-            return []
-        return [(np.bincount(self._alike, values) / np.bincount(self._alike))[self._alike]]
 
     def multipliers(self) -> Multipliers:
         """Of the last optimum."""
@@ -163,11 +187,13 @@ class CutProgram:
 
 
 def _first_sets(wires: Wires) -> Iterator[Nodes]:
-    """Around each rank, and all but it; what is narrow between one rank and the others, from either end."""
-    first, *others = wires.ranks
+    """Around each rank, and all but it; what is narrow around it, and between one rank and the others both ways."""
     for node in wires.ranks:
         alone = np.arange(wires.nodes) == node
         yield from (alone, ~alone)
+    yield from around_each(wires)
+    yield from (~beyond for beyond in around_each(wires.reversed))
+    first, *others = wires.ranks
     network = Network(wires.nodes, wires.src, wires.dst)
     for node in others:
         for source, sink in ((first, node), (node, first)):

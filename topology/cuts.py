@@ -11,7 +11,7 @@ narrowest cut so far, flows show that none is narrower, or a cut that is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -21,6 +21,9 @@ from _ringtree.errors import NoRouteError
 from _ringtree.maxflow import Network, Shortfall
 
 from .wires import MOST, Ints, Nodes, Wires, whole_numbers
+
+# Cuts around each rank are looked for on boards of no more ranks x arcs.
+MOST_AROUND = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,49 +54,57 @@ class Flows:
         return found and Shortfall(found.position, found.flow, found.beyond[: self.source])
 
 
-def all_gather(wires: Wires, weights: Sequence[Fraction]) -> Cut:
-    """The cut that is narrowest for what lies before it; `weights`: the share of each rank, 1 together.
+def all_gather(wires: Wires, weights: Ints) -> Cut:
+    """The cut that is narrowest for what lies before it; `weights` of the ranks' parts.
 
     NoRouteError where a rank does not reach another.
     """
-    flows, parts = Flows(wires), _weights(wires, weights)
-    cut = _narrowest_chip(wires, weights)
-    order = wires.ranks
+    into, missing = wires.into_and_out()[0][wires.ranks], weights.sum() - weights
+    slowness = np.where(into > 0, missing / np.maximum(into, 1), np.where(missing > 0, np.inf, 0))
+    start = int(wires.ranks[np.argmax(slowness)])
+    beyond = _narrowest(Flows(wires), _flowing(wires, weights), start, wires.ranks)
+    return cut_before(wires, beyond, weights)
+
+
+def cut_before(wires: Wires, beyond: Nodes, weights: Ints) -> Cut:
+    """A cut whose parts before it must cross it. NoRouteError where nothing does."""
+    return _cut(wires, beyond, Fraction(int(weights[~beyond[wires.ranks]].sum()), int(weights.sum())))
+
+
+def around_each(wires: Wires) -> Iterator[Nodes]:
+    """For each rank the side of the cut that is narrowest for an all_gather of equal parts, of those around it.
+
+    None on boards so large that this would take long.
+    """
+    flows, parts = Flows(wires), np.ones(len(wires.ranks), np.int64)
+    for node in wires.ranks if len(wires.ranks) * len(wires.src) <= MOST_AROUND else ():
+        yield _narrowest(flows, parts, int(node), node[None])
+
+
+def _narrowest(flows: Flows, parts: Ints, start: int, sinks: Ints) -> Nodes:
+    """Newton's iteration, from the cut around one rank, over cuts that have one of the sinks beyond them."""
+    wires = flows.wires
+    beyond: Nodes = np.arange(wires.nodes) == start
     while True:
-        before, width = int(parts[~cut.beyond[wires.ranks]].sum()), cut.width
-        short = flows.short(wires.capacity * before, parts * width, order, width * int(parts.sum()))
+        width, before = wires.width(beyond), int(parts[~beyond[wires.ranks]].sum())
+        short = flows.short(wires.capacity * before, parts * width, sinks, width * int(parts.sum()))
         if short is None:
-            return cut
-        cut = _cut(wires, short.beyond, _among(wires, ~short.beyond, weights))
-        order = np.roll(order, -short.position)
+            return beyond
+        beyond, sinks = short.beyond, np.roll(sinks, -short.position)
 
 
-def _narrowest_chip(wires: Wires, weights: Sequence[Fraction]) -> Cut:
-    """The narrowest of the cuts around a single rank."""
-    into, _ = wires.into_and_out()
-    slowness = [_slowness(1 - weight, int(into[node])) for weight, node in zip(weights, wires.ranks, strict=True)]
-    narrowest = slowness.index(max(slowness))
-    beyond = np.zeros(wires.nodes, np.bool_)
-    beyond[wires.ranks[narrowest]] = True
-    return _cut(wires, beyond, 1 - weights[narrowest])
-
-
-def _slowness(share: Fraction, width: int) -> Fraction:
-    return share / width if width else Fraction(MOST if share else 0)
-
-
-def scatter(wires: Wires, root: int, weights: Sequence[Fraction]) -> Cut:
+def scatter(wires: Wires, root: int, weights: Ints) -> Cut:
     """The cut that is narrowest for what is meant for ranks beyond it; `root` is a rank."""
-    turned = wires.reversed
-    flows, parts, node = Flows(turned), _weights(wires, weights), int(wires.ranks[root])
+    turned, node, total = wires.reversed, int(wires.ranks[root]), int(weights.sum())
+    flows, parts = Flows(turned), _flowing(wires, weights)
     parts[root] = 0
-    beyond = np.ones(wires.nodes, np.bool_)
-    beyond[node] = False
+    beyond = np.arange(wires.nodes) != node
     while True:
-        cut = _cut(wires, beyond, _among(wires, beyond, weights))
-        wanted = int(parts[beyond[wires.ranks]].sum())
+        inside = beyond[wires.ranks]
+        cut = _cut(wires, beyond, Fraction(int(weights[inside].sum()), total))
         # Turned round: each rank sends what is meant for it, and the root takes it all.
-        short = flows.short(wires.capacity * wanted, parts * cut.width, [node], cut.width * int(parts.sum()))
+        arcs, enough = wires.capacity * int(parts[inside].sum()), cut.width * int(parts.sum())
+        short = flows.short(arcs, parts * cut.width, [node], enough)
         if short is None:
             return cut
         beyond = ~short.beyond
@@ -135,18 +146,15 @@ def tight_parts(wires: Wires, cut: Cut) -> list[Nodes]:
     return parts if len(parts) > 1 else []
 
 
-def _weights(wires: Wires, weights: Sequence[Fraction]) -> Ints:
-    """In whole numbers that flows can take."""
-    return np.array(whole_numbers(weights, MOST // (2 * max(1, int(wires.capacity.sum()))))[0], np.int64)
-
-
-def _among(wires: Wires, nodes: Nodes, weights: Sequence[Fraction]) -> Fraction:
-    return sum((weight for node, weight in zip(wires.ranks, weights, strict=True) if nodes[node]), Fraction(0))
+def _flowing(wires: Wires, weights: Ints) -> Ints:
+    """The weights so that flows can take them: in the ratios that they have, or nearly."""
+    most = MOST // (2 * max(1, int(wires.capacity.sum())))
+    return np.array(whole_numbers([Fraction(weight) for weight in weights.tolist()], most)[0], np.int64)
 
 
 def _cut(wires: Wires, beyond: Nodes, share: Fraction) -> Cut:
     width = wires.width(beyond)
     if width == 0 and share > 0:
         rank = next(i for i, node in enumerate(wires.ranks) if beyond[node])
-        raise NoRouteError(f"no tree joins all ranks: too little leads to rank {rank}")
+        raise NoRouteError(f"no tree joins rank {rank} with all others")
     return Cut(beyond, width, share)

@@ -33,15 +33,15 @@ class Demands:
     whole: int
 
 
-def concurrent(wires: Wires, demands: Demands) -> tuple[Certificate, bool] | None:
+def concurrent(wires: Wires, demands: Demands, near_GBps: float) -> tuple[Certificate, bool] | None:
     """The largest rate at which all demands flow at once, proved, and whether that is exact.
 
-    None where the program is too large. Every rank that is asked for must be in reach.
+    `near_GBps` is about that rate. None where the program is too large. Ranks that are asked for must be in reach.
     """
     sources, arcs = len(demands.sources), len(wires.src)
     if sources * arcs > MOST_WRITTEN:
         return None
-    scale = float(wires.capacity.max())
+    scale = near_GBps / float(wires.unit_GBps)
     most = np.array([*wires.capacity, *(limit for limit, _ in wires.limits)]) / scale
     balances = np.zeros(sources * wires.nodes)
     lower = np.concatenate([np.full(len(most), -np.inf), balances])
@@ -52,7 +52,7 @@ def concurrent(wires: Wires, demands: Demands) -> tuple[Certificate, bool] | Non
         return None
     prices = np.abs(found.prices[: len(most)])
     rate = -found.objective * scale * float(wires.unit_GBps)
-    return _certify(wires, demands, prices / prices.max(), rate)
+    return _certify(wires, demands, prices / prices.max(), rate) if prices.any() else None
 
 
 def _entries(wires: Wires, demands: Demands) -> Entries:
@@ -77,15 +77,14 @@ def _entries(wires: Wires, demands: Demands) -> Entries:
     return Entries(rows, columns, values)
 
 
-def _certify(wires: Wires, demands: Demands, prices: Floats, rate: float) -> tuple[Certificate, bool]:
+def _certify(wires: Wires, demands: Demands, prices: Floats, rate: float) -> tuple[Certificate, bool] | None:
     below = common_denominator(prices)
     if below is not None:
         simple = _prove(wires, demands, np.rint(prices * below).astype(np.int64))
         if simple is not None and abs(simple.rate_GBps - rate) <= NEAR * rate:
             return simple, True
     fine = _prove(wires, demands, np.rint(prices * FINEST).astype(np.int64))
-    assert fine is not None
-    return fine, False
+    return None if fine is None else (fine, False)
 
 
 def _prove(wires: Wires, demands: Demands, prices: Ints) -> Certificate | None:

@@ -18,6 +18,7 @@ from .solver import PRIMAL, Solver
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Codes = NDArray[np.uint64]
+TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _split(own: Ints, which: Ints, others: Ints, values: Codes, order: Ints) -> 
 
 @dataclass(frozen=True)
 class Optimum:
-    """Of the whole program: the objective, and the price of each row. `size`: columns that were left."""
+    """Of the whole program: the objective, and the price of each row."""
 
     objective: float
     prices: Floats
@@ -80,7 +81,7 @@ def solve(entries: Entries, lower: Floats, upper: Floats, costs: Floats, most: i
     places = of_columns[entries.column[kept]] * len(first) + of_rows[entries.row[kept]]
     places, which = np.unique(places, return_inverse=True)
     values = np.bincount(which, entries.value[kept])
-    model = Solver(PRIMAL)
+    model = Solver(PRIMAL, TOLERANCE)
     for row in first:
         model.row(float(lower[row]), float(upper[row]))
     columns, rows = np.divmod(places, len(first))

@@ -11,30 +11,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
 from .certificate import Certificate, certify
 from .cutprogram import CutProgram, Way
-from .cuts import Cut, all_gather, broadcast, tight_parts
+from .cuts import Cut, all_gather, around_each, broadcast, tight_parts
 from .proven import Bound, by_chips, by_cut, by_parts, by_prices
 from .wires import Ints, Nodes, Wires
 
 # Programs of more columns are not solved: the best of what is found without them is the bound.
-MOST_COLUMNS = 8_000
+MOST_COLUMNS = 5_000
 NEAR = 1e-9
 
 
-def one_way(way: Way, cut: Cut, shares: Ints, turned: bool) -> Bound:
-    """All data rooted at the ranks by these shares, sent one way; `cut` is the narrowest."""
+def one_way(way: Way, cut: Cut, weights: Ints, turned: bool) -> Bound:
+    """All data rooted at the ranks by these weights, sent one way; `cut` is the narrowest."""
     branches = bool(way.branching.any())
     by_width = by_cut(way.wires, cut, not branches and passes_on(way), turned)
-    if passes_on(way) or not (found := _optimum([way], shares[None, :])):
+    if passes_on(way):
         return by_width
-    certificate, exact = found
-    if certificate.rate_GBps >= cut.rate(way.wires) * (1 - Fraction(NEAR)):
-        return by_cut(way.wires, cut, not branches, turned)
-    return by_prices(way.wires, certificate, exact, "prices", not branches)
+    found = _optimum([way], weights[None, :])
+    if found is None:
+        return by_width
+    attained = found.settled and not branches
+    if by_width.rate_GBps <= found.certificate.rate_GBps * (1 + NEAR):
+        return replace(by_width, attained=attained)
+    return by_prices(way.wires, found.certificate, found.simple, "prices", attained)
 
 
 def passes_on(way: Way) -> bool:
@@ -46,25 +50,28 @@ def passes_on(way: Way) -> bool:
 def all_reduce(down: Way, up: Way) -> Bound:
     """`up` is turned: both ways lead from the roots. NoRouteError where a rank does not reach another."""
     ranks = len(down.wires.ranks)
-    equal = [Fraction(1, ranks)] * ranks
+    equal = np.ones(ranks, np.int64)
     gather = all_gather(down.wires, equal)
     scatter = gather if down.wires.symmetric else all_gather(up.wires, equal)
     branches = bool(down.branching.any() or up.branching.any())
-    if not branches and passes_on(down) and passes_on(up):
-        two_steps = 1 / (1 / gather.rate(down.wires) + 1 / scatter.rate(up.wires))
+    rates = gather.rate(down.wires), scatter.rate(up.wires)
+    plain = passes_on(down) and passes_on(up)
+    if plain and not branches:
+        two_steps = 1 / (1 / rates[0] + 1 / rates[1])
         if found := _meets(two_steps, down.wires, up.wires, gather, scatter):
             return found
-    optimum = _optimum([down, up], np.eye(ranks, dtype=np.int64))
+    optimum = _optimum([down, up], np.eye(ranks, dtype=np.int64), float(min(rates)) / 2 if plain else None)
     simple = _whole_cuts(down.wires, up.wires) + ([] if branches else _chips(down.wires, up.wires))
-    if optimum is None:
-        return min(simple, key=lambda bound: bound.rate_GBps)
-    certificate, exact = optimum
-    if not branches and (parts := _disjoint(down.wires, certificate.sets)):
+    sets = optimum.certificate.sets if optimum else [*around_each(down.wires), *around_each(up.wires)]
+    if not branches and (parts := _disjoint(down.wires, sets)):
         simple += [by_parts(down.wires, parts, False), by_parts(up.wires, parts, False, True)]
     least = min(simple, key=lambda bound: bound.rate_GBps)
-    if least.rate_GBps <= certificate.rate_GBps * (1 + NEAR):
-        return replace(least, attained=not branches)
-    return by_prices(down.wires, certificate, exact, "prices", not branches)
+    if optimum is None:
+        return least
+    attained = optimum.settled and not branches
+    if least.rate_GBps <= optimum.certificate.rate_GBps * (1 + NEAR):
+        return replace(least, attained=attained)
+    return by_prices(down.wires, optimum.certificate, optimum.simple, "prices", attained)
 
 
 def _meets(rate: Fraction, down: Wires, up: Wires, gather: Cut, scatter: Cut) -> Bound | None:
@@ -104,11 +111,20 @@ def _disjoint(wires: Wires, sets: Sequence[Nodes]) -> list[Nodes]:
     return [] if left.any() else parts
 
 
-def _optimum(ways: Sequence[Way], roots: Ints) -> tuple[Certificate, bool] | None:
-    """Of the program of all cuts, where it is not too large."""
+class _Optimum(NamedTuple):
+    """`simple`: the certificate's prices are; `settled`: it is the program's optimum, not only a bound."""
+
+    certificate: Certificate
+    simple: bool
+    settled: bool
+
+
+def _optimum(ways: Sequence[Way], roots: Ints, even_GBps: float | None = None) -> _Optimum | None:
+    """Of the program of all cuts, where it is not too large and can be solved."""
     wires = ways[0].wires
     if len(roots) + len(wires.ranks) + len(ways) * len(wires.src) > MOST_COLUMNS:
         return None
     program = CutProgram(ways, roots)
-    rate = program.solve()
-    return certify(ways, roots, program.multipliers(), rate)
+    rate = program.solve(even_GBps)
+    found = certify(ways, roots, program.multipliers(), rate)
+    return found and _Optimum(*found, program.settled)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import brute
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from topology import Topology
 from topology.bounds import Bound
+from topology.certificate import certify
+from topology.cutprogram import Multipliers, Way
+from topology.wires import wires
 
 Shares = list[Fraction]
 
@@ -69,7 +72,7 @@ def found(bound: Bound | None) -> Bound:
     return bound
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(small=boards(), data=st.data())
 def test_one_way_is_what_the_narrowest_cut_allows(small: Small, data: st.DataObject) -> None:
     """Exactly, and the cut that is named is as narrow; where switches would have to multiply, no more than that."""
@@ -107,12 +110,12 @@ def test_gather_and_scatter(small: Small, data: st.DataObject) -> None:
     weights, parts = data.draw(shares(small.chips))
     root = data.draw(st.integers(0, small.chips - 1))
     board = small.topology()
-    for kind, wires in [("scatter", small.wires), ("gather", brute.turned(small.wires))]:
+    for kind, ends in [("scatter", small.wires), ("gather", brute.turned(small.wires))]:
         bound = board.bound(kind, root=root, weights=weights)
         if parts[root] == 1:
             assert bound is None
         else:
-            assert found(bound).exact == brute.scatter(small.chips, small.nodes, wires, root, parts)
+            assert found(bound).exact == brute.scatter(small.chips, small.nodes, ends, root, parts)
             check_cut(found(bound), board)
 
 
@@ -126,18 +129,18 @@ def test_all_reduce_is_the_optimum_of_all_flows(small: Small, in_switch: bool) -
     assert bound.rate_GBps == float(bound.exact)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(small=boards(5, limited=True), data=st.data())
 def test_shared_limits(small: Small, data: st.DataObject) -> None:
     board = small.topology()
     weights, parts = data.draw(shares(small.chips))
     root = data.draw(st.integers(0, small.chips - 1))
     at_root = [Fraction(chip == root) for chip in range(small.chips)]
-    both: list[tuple[str, str, Shares | None]] = [
+    kinds: list[tuple[str, str, Shares | None]] = [
         ("all_reduce", "both", None), ("all_gather", "down", parts), ("reduce_scatter", "up", parts),
         ("broadcast", "down", at_root), ("reduce", "up", at_root),
     ]  # fmt: skip
-    for kind, ways, roots in both:
+    for kind, ways, roots in kinds:
         bound = found(board.bound(kind, root=root, weights=weights))
         expected = brute.trees(ways, small.chips, small.nodes, small.wires, small.limits, roots)
         assert bound.rate_GBps == pytest.approx(expected, rel=1e-7)
@@ -148,12 +151,28 @@ def test_shared_limits(small: Small, data: st.DataObject) -> None:
 def test_switches_that_would_have_to_multiply(small: Small, data: st.DataObject) -> None:
     board = small.topology()
     weights, parts = data.draw(shares(small.chips))
-    checks: list[tuple[str, str, Callable[[], float]]] = [
-        (kind, ways, lambda ways=ways: brute.trees(ways, small.chips, small.nodes, small.wires, (), parts))
-        for kind, ways in [("all_gather", "down"), ("reduce_scatter", "up")]
-    ]
-    for kind, _, expected in checks:
-        assert found(board.bound(kind, weights=weights)).rate_GBps == pytest.approx(expected(), rel=1e-7)
+    for kind, ways in [("all_gather", "down"), ("reduce_scatter", "up")]:
+        for in_switch in (False, True):
+            bound = found(board.bound(kind, weights=weights, in_switch=in_switch))
+            expected = brute.trees(ways, small.chips, small.nodes, small.wires, (), parts, in_switch)
+            assert bound.rate_GBps == pytest.approx(expected, rel=1e-7)
+
+
+@settings(deadline=None, max_examples=60)
+@given(small=boards(5), data=st.data())
+def test_any_prices_prove_a_bound(small: Small, data: st.DataObject) -> None:
+    """Whatever the prices, what they prove is no less than the optimum, both ways at once."""
+    board = wires(small.topology(), range(small.chips))
+    ways = [Way(turned, np.zeros(small.nodes, np.bool_)) for turned in (board, board.reversed)]
+    price = st.floats(0, 1)
+    sides = data.draw(st.lists(st.sampled_from(list(brute.sides(small.chips, small.nodes))), min_size=1, max_size=6))
+    sets = tuple((data.draw(st.integers(0, 1)), np.array([v in side for v in range(small.nodes)])) for side in sides)
+    nodes = np.array([[data.draw(price) if v >= small.chips else 0.0 for v in range(small.nodes)] for _ in ways])
+    found = Multipliers(sets, np.array([data.draw(price) for _ in sets]), nodes, np.zeros(0))
+    expected = brute.trees("both", small.chips, small.nodes, small.wires)
+    proved = certify(ways, np.eye(small.chips, dtype=np.int64), found, expected)
+    if proved is not None:
+        assert proved[0].rate_GBps >= expected * (1 - 1e-9)
 
 
 @settings(deadline=None, max_examples=80)
