@@ -22,7 +22,7 @@ from _ringtree.names import KINDS, lookup
 
 from .cutprogram import Way
 from .cuts import Cut, all_gather, around_each, broadcast, scatter
-from .flows import Demands, concurrent
+from .flows import Demands, concurrent, hops
 from .model import Topology
 from .proven import Bound, by_cut, by_prices
 from .treebounds import NEAR, all_reduce, one_way
@@ -151,7 +151,9 @@ def _narrower(by_width: Bound, board: Wires, sources: Ints, weights: Ints) -> Bo
     demands = Demands(sources, np.tile(weights, (len(sources), 1)), int(weights.sum()))
     found = concurrent(board, demands, by_width.rate_GBps)
     if found is None:
-        return by_width
+        by_hops = hops(board, demands)
+        bounds = [by_width] + ([by_prices(board, by_hops, True, "flow", False)] if by_hops else [])
+        return min(bounds, key=lambda bound: bound.rate_GBps)
     certificate, simple = found
     if by_width.rate_GBps <= certificate.rate_GBps * (1 + NEAR):
         return replace(by_width, attained=True)

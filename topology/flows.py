@@ -22,6 +22,8 @@ from .wires import Ints, Wires
 Floats = NDArray[np.float64]
 # Columns of the program that are written down, and that may be left when equal ones are one.
 MOST_WRITTEN, MOST_LEFT = 500_000, 20_000
+# Distances between all nodes are worked out for no more than this many.
+MOST_NODES = 600
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,13 @@ class Demands:
     sources: Ints
     parts: Ints
     whole: int
+
+
+def hops(wires: Wires, demands: Demands) -> Certificate | None:
+    """What equal lengths of all arcs prove, on boards that are not too large for it."""
+    if wires.nodes > MOST_NODES:
+        return None
+    return _prove(wires, demands, np.array([1] * len(wires.src) + [0] * len(wires.limits), np.int64))
 
 
 def concurrent(wires: Wires, demands: Demands, near_GBps: float) -> tuple[Certificate, bool] | None:

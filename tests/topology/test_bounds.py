@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from _ringtree.errors import AssumptionError, InputError, NoRouteError
-from topology import Link, LinkKind, Node, Topology, load
+from topology import Link, LinkKind, Node, Topology, flows, load, treebounds
 from topology.bounds import bound
 
 ROOTED_PARTS = ("gather", "scatter")
@@ -182,6 +182,23 @@ def test_shared_limits_in_words() -> None:
         assert found is not None
         assert (found.exact, found.attained) == (most, True)
         assert found.in_words(pair) == f"tight links: limit limit0; {proof} prove it"
+
+
+@pytest.mark.parametrize(
+    "board", [boxes(2, 4, 100, 25, dead=1), load("unequal-8-4"), load("torus-4x4"), load("pcie-8")]
+)
+@pytest.mark.parametrize("kind", ["all_reduce", "all_gather", "all_to_all", "gather"])
+def test_without_programs_it_is_a_bound_all_the_same(
+    board: Topology, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on boards of thousands of chips; and it is only called attained where it is."""
+    least = rate(board, kind)
+    monkeypatch.setattr(treebounds, "MOST_COLUMNS", 0)
+    monkeypatch.setattr(flows, "MOST_WRITTEN", 0)
+    quick = bound(board, kind)
+    assert quick is not None
+    assert quick.rate_GBps >= least * (1 - 1e-12)
+    assert quick.rate_GBps == pytest.approx(least) or not quick.attained
 
 
 def test_it_is_computed_once() -> None:

@@ -15,6 +15,8 @@ from topology import Topology
 from topology.bounds import Bound
 from topology.certificate import certify
 from topology.cutprogram import Multipliers, Way
+from topology.hops import FreeHops
+from topology.packing import demands, pack
 from topology.wires import wires
 
 Shares = list[Fraction]
@@ -156,6 +158,16 @@ def test_switches_that_would_have_to_multiply(small: Small, data: st.DataObject)
             bound = found(board.bound(kind, weights=weights, in_switch=in_switch))
             expected = brute.trees(ways, small.chips, small.nodes, small.wires, (), parts, in_switch)
             assert bound.rate_GBps == pytest.approx(expected, rel=1e-7)
+
+
+@settings(deadline=None, max_examples=60)
+@given(small=boards(6, limited=True))
+def test_trees_that_are_packed_reach_the_bound(small: Small) -> None:
+    """Through switches and under limits: trees do as well as flows."""
+    board = small.topology()
+    for kind in ("all_reduce", "all_gather", "broadcast"):
+        packing = pack(FreeHops(board, board.devices), demands(kind, small.chips))
+        assert packing.rate_GBps == pytest.approx(found(board.bound(kind)).rate_GBps, rel=1e-6)
 
 
 @settings(deadline=None, max_examples=60)
