@@ -185,7 +185,8 @@ class Topology:
         """
         from .bounds import bound_on
 
-        asked = (collective, devices and tuple(devices), root, in_switch, weights and tuple(weights))
+        chips, parts = (None if given is None else tuple(given) for given in (devices, weights))
+        asked = (collective, chips, root, in_switch, parts)
         if asked not in self._bounds:
             self._bounds[asked] = bound_on(self, *asked)
         return self._bounds[asked]

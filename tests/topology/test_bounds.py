@@ -236,6 +236,8 @@ def test_what_has_no_bound() -> None:
         ({"devices": [0, 8]}, "device 8 does not exist"),
         ({"devices": [0, 0]}, "each chip once"),
         ({"root": 8}, "root: found 8"),
+        ({"devices": []}, "root: found 0"),
+        ({"devices": [], "weights": []}, "root: found 0"),
         ({"devices": [0, 1], "weights": [1, 2, 3]}, "expected 2 numbers"),
         ({"devices": [0, 1], "weights": [1, -1]}, "expected 2 numbers of 0 or more"),
         ({"collective": "sort"}, "sort"),
