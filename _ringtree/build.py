@@ -33,6 +33,7 @@ HEADERS = [
     "shallow",
     "early",
     "stepped",
+    "maxflow",
 ]
 
 # -ffp-contract=off: emulated times must not depend on whether a processor fuses multiply and add.

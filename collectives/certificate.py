@@ -11,11 +11,7 @@ from topology import Topology
 from . import cache
 
 if TYPE_CHECKING:
-    from topology.bounds import Bound
-
     from .planning import Plan
-
-MOST_NAMES = 8
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ def _find(topology: Topology, placement: Sequence[int], kind: str, root: int) ->
     from topology.bounds import bound
 
     found = bound(topology, kind, placement, root)
-    return None if found is None else (found.rate_GBps, _in_words(topology, found))
+    return None if found is None else (found.rate_GBps, found.in_words(topology))
 
 
 def certify(plan: Plan) -> Certificate | None:
@@ -51,22 +47,3 @@ def certify(plan: Plan) -> Certificate | None:
     if found is None or not plan.nbytes or not plan.time_us:
         return found
     return Certificate(found.bound_GBps, found.proof, 100 * plan.nbytes / plan.time_us / 1e3 / found.bound_GBps)
-
-
-def _in_words(topology: Topology, found: Bound) -> str:
-    links = len(topology.links)
-    elements = links + len(topology.limits)
-    if not found.binding:
-        return "concurrent flow over all links"
-    if len(found.binding) == elements:
-        return f"every one of {elements} links is full"
-    names = [_name(topology, index) for index in found.binding]
-    shown = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
-    return f"{len(names)} of {elements} links are full: {shown}"
-
-
-def _name(topology: Topology, element: int) -> str:
-    if element >= len(topology.links):
-        return f"limit {topology.limits[element - len(topology.links)].name}"
-    link = topology.links[element]
-    return f"{topology.nodes[link.src].name} > {topology.nodes[link.dst].name}"

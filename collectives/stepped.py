@@ -68,7 +68,7 @@ KINDS = ("all_reduce", "reduce_scatter", "all_gather")
 
 
 def stepped_shares(
-    topology: Topology, placement: Sequence[int], kind: str, steps: int, trees: int, work: int
+    topology: Topology, placement: Sequence[int], kind: str, steps: int, trees: int, work: int = WORK
 ) -> tuple[Share, ...]:
     """`trees` equal shares for each rank's part, each tree of `steps` hops at most, and links that are evenly busy.
 

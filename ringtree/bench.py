@@ -92,6 +92,7 @@ def _measure(sweep: Sweep, setting: trials.Setting, algorithm: str, nbytes: int,
         wrong += trial.wrong()
         if iteration >= warmup:
             times.append(elapsed)
+    bounds = request.bounds(sweep.board, nbytes) if setting.rank == 0 else None
     slowest = [max(each) for each in zip(*MPI.COMM_WORLD.allgather(times), strict=True)]
     return request.row(
         sweep.board,
@@ -104,6 +105,7 @@ def _measure(sweep: Sweep, setting: trials.Setting, algorithm: str, nbytes: int,
         in_place=in_place,
         dilation=comm.dilation,
         assumed=list(comm.assumed),
+        bounds=MPI.COMM_WORLD.bcast(bounds),
     )
 
 

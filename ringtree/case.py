@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from _ringtree.errors import NoRouteError, UnsupportedError
@@ -78,11 +78,7 @@ class Case:
 
     def row(self, plan: Plan, nbytes: int) -> Row:
         """The row of a plan of so many bytes."""
-        row = self.request.row(
+        return self.request.row(
             self.board, plan.algorithm, nbytes, clock="virtual", time_us=plan.time_us, plan=plan.plan,
             assumed=list(self.board.assumed),
         )  # fmt: skip
-        if self.bound is None or row.algbw_GBps is None:
-            return row
-        bound = self.bound.bound_GBps
-        return replace(row, bound_GBps=bound, percent_of_bound=100 * row.algbw_GBps / bound)

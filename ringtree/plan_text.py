@@ -59,8 +59,8 @@ def runners_up(rows: Sequence[Row]) -> list[str]:
     return ["", *(line.rstrip() for line in lines)]
 
 
-def cost_of_faults(before: Row, after: Row, kept: str) -> list[str]:
-    """The whole board beside what is left. `kept`: what the whole board's plan does on what is left."""
+def cost_of_faults(before: Row, after: Row, kept: str, mended: str) -> list[str]:
+    """The whole board beside what is left. What the whole board's plan does there: `kept` as it is, or `mended`."""
 
     def line(name: str, old: float | None, new: float | None, unit: str) -> str:
         change = "" if not old or new is None else f"{_change(old, new):>8} %"
@@ -74,7 +74,8 @@ def cost_of_faults(before: Row, after: Row, kept: str) -> list[str]:
         lines.append(line("algbw", before.algbw_GBps, after.algbw_GBps, "GB/s"))
     if before.bound_GBps is not None:
         lines.append(line("bound", before.bound_GBps, after.bound_GBps, "GB/s"))
-    return [*lines, _part("before", f"{before.plan} on {before.topology}"), *([_part("kept", kept)] if kept else [])]
+    lines.append(_part("before", f"{before.plan} on {before.topology}"))
+    return lines + [_part(name, text) for name, text in (("kept", kept), ("repaired", mended)) if text]
 
 
 class Envelope:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collectives import Plan
     from topology import Topology
 
 ROOTED = frozenset({"broadcast", "reduce", "gather", "scatter"})
+# Each rank has a part of the data.
+PARTED = frozenset({"all_gather", "reduce_scatter", "gather", "scatter", "all_to_all"})
 
 
 def _moved_by_all_but_one(ranks: int) -> float:
@@ -41,6 +43,8 @@ class Row:
     (reduce_scatter), the root's whole buffer (gather, scatter), one rank's send buffer (all_to_all), 0 (barrier).
     time_us: emulated with clock `virtual` and `wall` (the latter `dilation` times slower on the host), the host's
     own with `off`. wrong: elements that differ from the exact result, on all ranks together.
+    bound_GBps: the algbw that no schedule exceeds there (topology.bounds), which switches that only forward allow;
+    bound_in_switch_GBps: with those that multiply and combine data, where the board says that it has such.
     """
 
     topology: str
@@ -63,6 +67,7 @@ class Row:
     devices: list[int] | None
     dilation: float | None
     assumed: list[str]
+    bound_in_switch_GBps: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Keys in the order of the documentation."""
@@ -76,6 +81,13 @@ def rates(collective: str, ranks: int, nbytes: int, time_us: float) -> tuple[flo
         return None, None
     algbw = nbytes / time_us / 1000
     return algbw, algbw * factor(ranks)
+
+
+class Bounds(NamedTuple):
+    """Of algbw, in GB/s; None where there is none."""
+
+    forwarding: float | None = None
+    in_switch: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +125,26 @@ class Request:
 
         return nbytes // dtype_size(self.dtype)
 
+    def bounds(self, board: Topology | None, nbytes: int) -> Bounds:
+        """What no schedule exceeds. The board keeps what it computed, so that the sizes of a sweep cost it once."""
+        from _ringtree.errors import NoRouteError
+        from _ringtree.program import equal_parts
+
+        if board is None:
+            return Bounds()
+        count = self.count(nbytes)
+        # Few elements are not shared out evenly, and where links differ that may be faster.
+        weights = equal_parts(count, self.ranks) if self.collective in PARTED and count % self.ranks else None
+        special = any(node.multicast or node.aggregation for node in board.nodes)
+        try:
+            found = [
+                board.bound(self.collective, self.devices, self.root, in_switch, weights)
+                for in_switch in (False, True)[: 1 + special]
+            ]
+        except NoRouteError:
+            return Bounds()
+        return Bounds(*(None if bound is None else bound.rate_GBps for bound in found))
+
     def row(
         self,
         board: Topology | None,
@@ -126,11 +158,17 @@ class Request:
         in_place: bool = False,
         dilation: float | None = None,
         assumed: list[str] | None = None,
+        bounds: Bounds | None = None,
     ) -> Row:
-        """The row of one measurement. No bound is known before there is a planner."""
+        """The row of one measurement; `bounds` where they are at hand already."""
         from _ringtree.core import REDUCING
 
         algbw, busbw = rates(self.collective, self.ranks, nbytes, time_us)
+        bounds = bounds or self.bounds(board, nbytes)
+        percent = None
+        # The host's own time has nothing to do with what the board could do.
+        if algbw is not None and bounds.forwarding is not None and clock != "off":
+            percent = 100 * algbw / bounds.forwarding
         return Row(
             topology=board.name if board else "none",
             collective=self.collective,
@@ -143,8 +181,8 @@ class Request:
             time_us=time_us,
             algbw_GBps=algbw,
             busbw_GBps=busbw,
-            bound_GBps=None,
-            percent_of_bound=None,
+            bound_GBps=bounds.forwarding,
+            percent_of_bound=percent,
             wrong=wrong,
             plan=plan,
             in_place=in_place,
@@ -152,4 +190,5 @@ class Request:
             devices=self.devices,
             dilation=dilation,
             assumed=assumed or [],
+            bound_in_switch_GBps=bounds.in_switch,
         )

@@ -15,8 +15,11 @@ from _ringtree.errors import AssumptionError, NoRouteError
 from . import check
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from _ringtree.core import Board
 
+    from .proven import Bound
     from .torus import Torus
 
 
@@ -182,6 +185,30 @@ class Topology:
 
     @cached_property
     def _tori(self) -> dict[tuple[int, ...], Torus | None]:
+        return {}
+
+    def bound(
+        self,
+        collective: str,
+        devices: Sequence[int] | None = None,
+        root: int = 0,
+        in_switch: bool = False,
+        weights: Sequence[int] | None = None,
+    ) -> Bound | None:
+        """How fast the collective can be on these devices (None: all), whatever the algorithm; see bounds.bound.
+
+        Other devices take no part. Computed once. None for a barrier, one rank, or where nothing moves.
+        """
+        from .bounds import bound_on
+
+        chips, parts = (None if given is None else tuple(given) for given in (devices, weights))
+        asked = (collective, chips, root, in_switch, parts)
+        if asked not in self._bounds:
+            self._bounds[asked] = bound_on(self, *asked)
+        return self._bounds[asked]
+
+    @cached_property
+    def _bounds(self) -> dict[tuple[object, ...], Bound | None]:
         return {}
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A linear program that grows column by column: minimise cost x subject to lower <= A x <= upper, x >= 0, by HiGHS.
+"""A linear program that grows: minimise cost x subject to lower <= A x <= upper, x >= 0, by HiGHS.
 
 Columns may be choices, 0 or 1; then it is an integer program, and `least` says how good its solution can be at most.
 """
@@ -12,28 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 INFINITY = float("inf")
-PRIMAL = 4
+DUAL, PRIMAL = 1, 4
 FEASIBLE = 2
 _NONE = np.array([], dtype=np.int32), np.array([], dtype=float)
 
 
 class Solver:
-    """Rows first, then columns; solved anew as often as wanted, each time from the last optimum."""
+    """Rows, columns and then more of either, solved anew as often as wanted, each time from the last optimum.
 
-    def __init__(self) -> None:
+    A new column leaves the last optimum feasible: the primal simplex goes on from there, three times as fast. A new
+    row leaves its prices feasible: then it is the dual simplex.
+    """
+
+    def __init__(self, simplex: int = PRIMAL, tolerance: float | None = None) -> None:
         self._model = _silent_model()
-        # A new column leaves the last optimum feasible: the primal simplex goes on from there, three times as fast.
-        self._model.setOptionValue("simplex_strategy", PRIMAL)
+        self._model.setOptionValue("simplex_strategy", simplex)
+        for side in ("primal", "dual") if tolerance is not None else ():
+            self._model.setOptionValue(f"{side}_feasibility_tolerance", tolerance)
 
-    def row(self, lower: float = -INFINITY, upper: float = INFINITY) -> int:
-        """Its number."""
-        self._model.addRow(lower, upper, 0, *_NONE)
+    def row(self, lower: float = -INFINITY, upper: float = INFINITY, entries: Mapping[int, float] | None = None) -> int:
+        """Its number. `entries` by column, of those that are there."""
+        columns, values = _NONE if entries is None else _split(entries)
+        self._model.addRow(lower, upper, len(columns), columns, values)
         return int(self._model.getNumRow()) - 1
 
     def column(self, cost: float, entries: Mapping[int, float], choice: bool = False) -> int:
         """A variable of at least 0, or of 0 or 1, with its entries by row. Its number."""
-        rows, upper = np.array([*entries], dtype=np.int32), 1.0 if choice else INFINITY
-        self._model.addCol(cost, 0.0, upper, len(rows), rows, np.array([*entries.values()], dtype=float))
+        rows, values = _split(entries)
+        self._model.addCol(cost, 0.0, 1.0 if choice else INFINITY, len(rows), rows, values)
         number = int(self._model.getNumCol()) - 1
         if choice:
             from highspy import HighsVarType
@@ -78,6 +84,10 @@ class Solver:
     def duals(self) -> NDArray[np.float64]:
         """Of the rows."""
         return np.array(self._model.getSolution().row_dual)
+
+
+def _split(entries: Mapping[int, float]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    return np.array([*entries], dtype=np.int32), np.array([*entries.values()], dtype=float)
 
 
 def _silent_model() -> Any:

@@ -103,7 +103,7 @@ def _cases(arguments: Namespace) -> list[Case]:
 
 def _one(arguments: Namespace, cases: list[Case], nbytes: int) -> None:
     from ringtree import plan_text
-    from ringtree.faults import kept_up
+    from ringtree.faults import kept_up, repaired
 
     case = cases[0]
     ranking = case.ranking(arguments.algorithm, nbytes)
@@ -113,7 +113,8 @@ def _one(arguments: Namespace, cases: list[Case], nbytes: int) -> None:
     for whole in cases[1:]:
         before = whole.best(arguments.algorithm, nbytes)
         rows.append(whole.row(before, nbytes))
-        lines += plan_text.cost_of_faults(rows[-1], rows[0], kept_up(before, ranking[0]))
+        fates = kept_up(before, ranking[0]), repaired(before, ranking[0])
+        lines += plan_text.cost_of_faults(rows[-1], rows[0], *fates)
     _finish(arguments, case, ranking, rows, [*lines, *following])
 
 

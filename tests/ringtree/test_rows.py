@@ -10,11 +10,12 @@ import pytest
 
 from ringtree.report import Table, fit, to_csv, to_json
 from ringtree.rows import Request, Row, rates
+from topology import Topology, load, loads
 
 KEYS = [
     "topology", "collective", "algorithm", "ranks", "bytes", "dtype", "op", "clock",
     "time_us", "algbw_GBps", "busbw_GBps", "bound_GBps", "percent_of_bound", "wrong",
-    "plan", "in_place", "root", "devices", "dilation", "assumed",
+    "plan", "in_place", "root", "devices", "dilation", "assumed", "bound_in_switch_GBps",
 ]  # fmt: skip
 
 
@@ -51,6 +52,36 @@ def test_rates(collective: str, factor: float) -> None:
 def test_no_rate_where_nothing_moves_or_no_time_passes() -> None:
     assert rates("barrier", 8, 0, 3.0) == (None, None)
     assert rates("all_reduce", 1, 8, 0.0) == (None, None)
+
+
+def bounds_of(board: Topology, collective: str, nbytes: int = 1 << 20, clock: str = "virtual", ranks: int = 8) -> Row:
+    request = Request(collective, "float32", "sum", 0, ranks, list(range(ranks)))
+    return request.row(board, "ring", nbytes, clock=clock, time_us=100.0, plan=None)
+
+
+def test_the_bound_and_the_percentage_of_it() -> None:
+    row = bounds_of(load("h100-8"), "all_reduce")
+    assert row.bound_GBps == 450 * 8 / 14
+    assert row.percent_of_bound == pytest.approx(100 * (2**20 / 100 / 1e3) / (450 * 8 / 14))
+    assert row.bound_in_switch_GBps == 450
+    assert bounds_of(load("ppu-8"), "all_reduce").bound_in_switch_GBps is None
+
+
+def test_what_has_no_bound() -> None:
+    board = load("h100-8")
+    for row in (bounds_of(board, "barrier", 0), bounds_of(board, "all_reduce", ranks=1)):
+        assert (row.bound_GBps, row.percent_of_bound, row.bound_in_switch_GBps) == (None, None, None)
+    host = bounds_of(board, "all_reduce", clock="off")
+    assert (host.bound_GBps, host.percent_of_bound) == (450 * 8 / 14, None)
+
+
+def test_a_few_elements_may_come_faster_than_equal_parts() -> None:
+    """One element of rank 0, whose link is the wide one: no more is gathered than that."""
+    wires = [{"src": 0, "dst": 1, "bw": 100, "lat": 0}, {"src": 1, "dst": 0, "bw": 1, "lat": 0}]
+    board = loads(json.dumps({"nodes": [{"id": i, "kind": "accel"} for i in (0, 1)], "links": wires}), "pair")
+    assert bounds_of(board, "all_gather", 4, ranks=2).bound_GBps == 100
+    assert bounds_of(board, "all_gather", 8, ranks=2).bound_GBps == 2
+    assert bounds_of(board, "all_gather", 12, ranks=2).bound_GBps == 3
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ GOLDEN = """\
 #                                                                                     out-of-place
 #       size         count           type   redop  root  algorithm                time   algbw   busbw  #wrong   bound  %bound  plan
 #        (B)    (elements)                                                        (us)  (GB/s)  (GB/s)          (GB/s)
-        1024           256        float32     sum    -1  recursive_doubling       1.02    1.00    1.00     N/A     N/A     N/A  recursive_doubling:chunks=1:depth=2
-     1048576        262144        float32     sum    -1  recursive_doubling      21.97   47.72   47.72     N/A     N/A     N/A  recursive_doubling:chunks=1:depth=2
+        1024           256        float32     sum    -1  recursive_doubling       1.02    1.00    1.00     N/A   50.00    2.01  recursive_doubling:chunks=1:depth=2
+     1048576        262144        float32     sum    -1  recursive_doubling      21.97   47.72   47.72     N/A   50.00   95.45  recursive_doubling:chunks=1:depth=2
 """  # noqa: E501
 
 ONE_RING = "ring:channels=1:chunks=1:depth=2"
@@ -58,8 +58,9 @@ def test_json(pair: str) -> None:
         "topology": "pair", "collective": "all_reduce", "algorithm": ONE_RING, "ranks": 2, "bytes": 2**20,
         "dtype": "int8", "op": "max", "clock": "virtual", "time_us": pytest.approx(time_us),
         "algbw_GBps": pytest.approx(2**20 / time_us / 1e3), "busbw_GBps": pytest.approx(2**20 / time_us / 1e3),
-        "bound_GBps": None, "percent_of_bound": None, "wrong": None, "plan": ONE_RING, "in_place": False,
-        "root": None, "devices": [0, 1], "dilation": None, "assumed": [],
+        "bound_GBps": 50, "percent_of_bound": pytest.approx(100 * 2**20 / time_us / 1e3 / 50), "wrong": None,
+        "plan": ONE_RING, "in_place": False, "root": None, "devices": [0, 1], "dilation": None, "assumed": [],
+        "bound_in_switch_GBps": None,
     }  # fmt: skip
     assert row == expected
     assert list(row) == list(expected)
