@@ -56,7 +56,7 @@ class Collective:
 class Tree:
     """One tree of a forest: elements offset..offset+length, and each rank's parent going up (reduce) and down.
 
-    Ranks in `up_detours` and `down_detours` do not use the direct link to their parent.
+    Ranks in `up_detours` and `down_detours` keep away from the first link of the route to or from their parent.
     """
 
     offset: int
@@ -167,7 +167,7 @@ class Program:
         return [(int(channel.src), int(channel.dst)) for channel in self._channels()]
 
     def detours(self) -> list[bool]:
-        """Of every channel: whether it keeps away from the direct link between its devices."""
+        """Of every channel: whether it keeps away from the first link of the route between its devices."""
         return [bool(channel.detour) for channel in self._channels()]
 
     def _channels(self) -> Iterator[Any]:

@@ -48,7 +48,7 @@ class Board:
     def route(self, src: int, dst: int, links_only: bool = True, detour: bool = False) -> tuple[int, ...]:
         """Elements from node src to node dst: links, or links and limits (limits count on after the links).
 
-        `detour`: as if there were no direct link between them.
+        `detour`: as if the first link of the route were not there.
         """
         capacity = 2 * self.nodes + self.elements
         elements, length, error = ffi.new("int32_t[]", capacity), ffi.new("int32_t *"), new_error()

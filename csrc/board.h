@@ -46,8 +46,8 @@ void rt_board_free(rt_board *board);
 int32_t rt_board_elements(const rt_board *board); /* links + limits */
 
 /* The elements (links and limits) from node src to node dst, in order, at most `capacity`; *length gets how many.
- * RT_ERR_NO_ROUTE where there is none; src == dst is an empty route. detour: as if there were no direct link between
- * them. links_only leaves the limits out. */
+ * RT_ERR_NO_ROUTE where there is none; src == dst is an empty route. detour: as if the route's first link were not
+ * there. links_only leaves the limits out. */
 int rt_board_route(const rt_board *board, int32_t src, int32_t dst, int detour, int links_only, int32_t *elements,
                    int32_t capacity, int32_t *length, rt_error *error);
 /* cffi: end */

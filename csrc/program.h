@@ -99,7 +99,7 @@ typedef struct rt_step {
     rt_dep deps[4];
 } rt_step;
 
-/* detour: on a board, its messages do not take the direct link between the two devices (route.h). */
+/* detour: on a board, its messages keep away from the first link of the route between the two devices (route.h). */
 typedef struct rt_channel {
     int32_t src;
     int32_t dst;

@@ -155,13 +155,12 @@ static int32_t add_link(rt_router *router, int32_t length, int32_t link) {
     return length;
 }
 
-static int32_t direct_link(const rt_board *board, int32_t src, int32_t dst) {
-    for (int32_t i = board->out_first[src]; i < board->out_first[src + 1]; i++) {
-        if (board->dst[board->out[i]] == dst) {
-            return board->out[i];
-        }
+/* The search from src without the link; whether it reaches dst. */
+static bool reaches(rt_router *router, int32_t src, int32_t dst, int32_t avoided) {
+    if (src != router->source || avoided != router->avoided) {
+        begin(router, src, avoided);
     }
-    return -1;
+    return settle(router, dst);
 }
 
 int rt_router_find(rt_router *router, int32_t src, int32_t dst, int detour, const int32_t **path, int32_t *length,
@@ -171,12 +170,14 @@ int rt_router_find(rt_router *router, int32_t src, int32_t dst, int detour, cons
         return rt_fail(error, RT_ERR_INVALID, "board: found nodes %d and %d, expected 0 to %d", src, dst,
                        board->nodes - 1);
     }
-    int32_t avoided = detour ? direct_link(board, src, dst) : -1;
-    if (src != router->source || avoided != router->avoided) {
-        begin(router, src, avoided);
+    bool reached = reaches(router, src, dst, -1);
+    if (reached && detour && src != dst) {
+        mark_back(router, dst);
+        reached = reaches(router, src, dst, router->nodes[src].onward);
     }
-    if (!settle(router, dst)) {
-        return rt_fail(error, RT_ERR_NO_ROUTE, "board: no route from node %d to node %d", src, dst);
+    if (!reached) {
+        return rt_fail(error, RT_ERR_NO_ROUTE, "board: no %s from node %d to node %d", detour ? "detour" : "route", src,
+                       dst);
     }
     mark_back(router, dst);
     *length = 0;

@@ -9,8 +9,8 @@
  * Of the paths with the fewest links the widest (the largest bottleneck among links; limits take no part), then the
  * one with the lexicographically smallest node ids.
  *
- * A detour is the route as if the direct link from source to target were not there: on a board whose chips have links
- * of their own and a host path as well, it is the host path. Without a direct link it is the route itself.
+ * A detour is the route as if the first link of the usual one were not there. On a board whose chips have links of
+ * their own and a host path as well it is the host path; inside a box whose chips have NICs it goes over those.
  *
  * Ownership: a router borrows its board. It is not for several threads at once.
  */

@@ -35,7 +35,7 @@ class Hops(Protocol):
         """What the hop takes at the prices of the last `costs`."""
 
     def is_detour(self, src: int, dst: int) -> bool:
-        """Whether it then keeps away from the direct link (contract of channels, csrc/program.h)."""
+        """Whether it then keeps away from the first link of the route (csrc/route.h)."""
 
 
 class _Elements:
@@ -60,8 +60,8 @@ class _Elements:
 
 
 class RoutedHops:
-    """Hops over the link model's routes: the direct link or what else the route is, and the detour, where that is
-    another way. Raises AssumptionError where a bandwidth is unknown."""
+    """Hops over the link model's routes and, where there are any, detours. Raises AssumptionError where a bandwidth is
+    unknown."""
 
     def __init__(self, topology: Topology, placement: Sequence[int]) -> None:
         elements = _Elements(topology)

@@ -166,8 +166,8 @@ class Topology:
     def route(self, src: int, dst: int, detour: bool = False) -> tuple[int, ...]:
         """Indices of the links from node src to node dst: fewest, then widest, then smallest node ids.
 
-        `detour`: as if there were no direct link between them. Raises NoRouteError, AssumptionError where a bandwidth
-        is unknown.
+        `detour`: as if the first link of the route were not there. Raises NoRouteError, AssumptionError where a
+        bandwidth is unknown.
         """
         try:
             return self._router.route(src, dst, detour=detour)

@@ -43,7 +43,7 @@ LIGHTER = 0.99
 class PackedTree:
     """Parents of the ranks (-1 at the root), and the share of the data that the tree carries, in GB/s.
 
-    `detours`: ranks whose hop from or to their parent keeps away from the direct link.
+    `detours`: ranks whose hop from or to their parent keeps away from the first link of the route.
     """
 
     root: int

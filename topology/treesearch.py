@@ -218,7 +218,7 @@ class TreeSearch:
         return uses
 
     def _detours(self, parents: Parents, up: bool) -> tuple[int, ...]:
-        """Ranks whose hop to their parent, or from it, keeps away from the direct link."""
+        """Ranks whose hop to their parent, or from it, is a detour."""
         return tuple(
             child
             for child, parent in enumerate(parents)

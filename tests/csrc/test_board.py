@@ -134,14 +134,18 @@ def test_a_large_switch_needs_no_table() -> None:
     assert time.perf_counter() - begin < 5
 
 
-def test_a_detour_keeps_away_from_the_direct_link() -> None:
+def test_a_detour_keeps_away_from_the_first_link_of_the_route() -> None:
     """0 and 1 have a link, and a switch 3; 0 and 2 have the switch alone."""
     pairs = [(0, 1), (1, 0), (0, 3), (3, 0), (1, 3), (3, 1), (2, 3), (3, 2)]
     board = Board([False, False, False, True], [(*pair, 1.0, 1.0, 0.0) for pair in pairs])
     at = {pair: number for number, pair in enumerate(pairs)}
     assert board.route(0, 1) == (at[0, 1],)
     assert board.route(0, 1, detour=True) == (at[0, 3], at[3, 1])
-    assert board.route(0, 2) == board.route(0, 2, detour=True) == (at[0, 3], at[3, 2])
+    assert board.route(0, 2) == (at[0, 3], at[3, 2])
+    with pytest.raises(NoRouteError, match="no detour from node 0 to node 2"):
+        board.route(0, 2, detour=True)
+    assert board.route(0, 1, detour=True) == (at[0, 3], at[3, 1])
+    assert board.route(0, 0, detour=True) == ()
     alone = Board([False, False], [(0, 1, 1.0, 1.0, 0.0)])
     with pytest.raises(NoRouteError):
         alone.route(0, 1, detour=True)

@@ -143,10 +143,11 @@ def test_a_shared_limit_is_one_more_row() -> None:
 
 
 def test_free_paths_may_beat_routes() -> None:
-    """Two switches join two chips; the route takes one of them."""
-    board = graph(2, both_ways({(0, 2): 10, (2, 1): 10, (0, 3): 10, (3, 1): 10}), switches=2)
-    assert packed(board, "all_reduce").rate_GBps == pytest.approx(10)
-    assert packed(board, "all_reduce", FreeHops).rate_GBps == pytest.approx(20)
+    """Three switches join two chips; the route takes one of them, the detour another."""
+    ends = {pair: 10 for switch in (2, 3, 4) for pair in ((0, switch), (switch, 1))}
+    board = graph(2, both_ways(ends), switches=3)
+    assert packed(board, "all_reduce").rate_GBps == pytest.approx(20)
+    assert packed(board, "all_reduce", FreeHops).rate_GBps == pytest.approx(30)
 
 
 def test_unequal_parts() -> None:
