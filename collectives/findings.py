@@ -101,10 +101,14 @@ class Findings:
         return (few[-1],)
 
     def repack(
-        self, collective: Collective, trees: Sequence[tuple[int, bool, tuple[int, ...]]], most_hops: int
+        self,
+        collective: Collective,
+        trees: Sequence[tuple[int, bool, tuple[int, ...]]],
+        most_hops: int,
+        detours: bool,
     ) -> Packing:
         """The packing from trees of another board (collectives/repair.py); `packings` gives it from now on."""
-        packing = repack(self._board(), self.placement, collective, trees, most_hops)
+        packing = repack(self._board(), self.placement, collective, trees, most_hops, detours)
         self._known["packings", (collective.kind, _root(collective), collective.counts, None)] = (packing,)
         return packing
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 
     from .planning import Planner
 
+PARTED = ("all_gather", "reduce_scatter")
+# On so many ranks an all-gather's search begins with the trees of an all-reduce.
+MANY_RANKS = 64
 KINDS = ("all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce")
+# A packing so near the bound needs no detours.
+NEAR = 1e-6
 CHUNKS = tuple(2**i for i in range(11))
 PACE = 2
 # Elements of a piece, about: of shorter ones there are no more than one.
@@ -58,14 +64,40 @@ def pack_ladder(
 ) -> tuple[Packing, ...]:
     """The best packings of few hops, then of more, over the board's routes, each of at most so many `trees`.
 
-    `counts`: of parts that differ. Raises NoRouteError.
+    Detours are taken where the routes alone do not reach the board's bound. `counts`: of parts that differ. Raises
+    NoRouteError.
     """
+    from topology.bounds import bound
     from topology.hops import RoutedHops
     from topology.packing import demands, ladder
 
     weights = [count / sum(counts) for count in counts] if counts and any(counts) else None
-    hops = RoutedHops(topology, placement)
-    return ladder(hops, demands(kind, len(placement), root, weights, hops.mirrored), most_trees=trees)
+    known = bound(topology, kind, placement, root, weights=counts if weights else None)
+    bound_GBps = known.rate_GBps if known else math.inf
+
+    def over(detours: bool) -> tuple[Packing, ...]:
+        hops = RoutedHops(topology, placement, detours)
+        wanted = demands(kind, len(placement), root, weights, hops.mirrored)
+        many = hops.ranks > MANY_RANKS
+        planted = _likely(topology, placement, hops) if many and kind in PARTED else ()
+        return ladder(hops, wanted, not many, most_trees=trees, bound_GBps=bound_GBps, planted=planted)
+
+    found = over(detours=False)
+    if trees is None and found[-1].rate_GBps < bound_GBps * (1 - NEAR):
+        round_about = over(detours=True)
+        return round_about if round_about[-1].rate_GBps > found[-1].rate_GBps * (1 + NEAR) else found
+    return found
+
+
+def _likely(topology: Topology, placement: Sequence[int], hops: RoutedHops) -> list[tuple[int, bool, Parents]]:
+    """Trees of an all-reduce, which are found sooner than those of an all-gather: each root may carry what it will."""
+    from topology.bounds import bound
+    from topology.packing import demands, ladder
+
+    known = bound(topology, "all_reduce", placement)
+    wanted = demands("all_reduce", hops.ranks, mirrored=hops.mirrored)
+    packings = ladder(hops, wanted, lighter=False, bound_GBps=known.rate_GBps if known else math.inf)
+    return [(tree.root, tree.up, tree.parents) for packing in packings for tree in packing.trees]
 
 
 def repack(
@@ -74,6 +106,7 @@ def repack(
     collective: Collective,
     trees: Sequence[tuple[int, bool, Parents]],
     most_hops: int,
+    detours: bool,
 ) -> Packing:
     """The best packing, from trees (root, whether up, parents) that were good on another board."""
     from topology.hops import RoutedHops
@@ -82,7 +115,7 @@ def repack(
     counts, kind = collective.counts, collective.kind
     root = collective.root if kind in ("broadcast", "reduce") else 0
     weights = [count / sum(counts) for count in counts] if counts and any(counts) else None
-    hops = RoutedHops(topology, placement)
+    hops = RoutedHops(topology, placement, detours)
     wanted = demands(kind, len(placement), root, weights, hops.mirrored)
     return repaired(hops, wanted, trees, most_hops)
 

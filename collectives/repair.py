@@ -35,7 +35,8 @@ def repair(plan: Plan, topology: Topology) -> Plan:
     planner, asked = Planner(board, placement, plan.cost_us), parse(plan.plan)
     if asked.name != "forest" or asked.get("hops") is None or plan.recipe is None:
         return planner.plan(plan.collective, plan.dtype, plan.op, Specification("auto"))
-    packing = planner.repack(plan.collective, list(_trees(plan)), asked.get("hops") or 1)
+    detours = any(tree.up_detours or tree.down_detours for tree in plan.recipe.forest)
+    packing = planner.repack(plan.collective, list(_trees(plan)), asked.get("hops") or 1, detours)
     values = {**dict(asked.parameters), "hops": packing.hops}
     values.pop("trees", None)
     chosen = str(Specification("forest", tuple(values.items())))

@@ -60,17 +60,17 @@ class _Elements:
 
 
 class RoutedHops:
-    """Hops over the link model's routes and, where there are any, detours. Raises AssumptionError where a bandwidth is
-    unknown."""
+    """Hops over the link model's routes and, if they are wanted, over detours. Raises AssumptionError where a bandwidth
+    is unknown."""
 
-    def __init__(self, topology: Topology, placement: Sequence[int]) -> None:
+    def __init__(self, topology: Topology, placement: Sequence[int], detours: bool = False) -> None:
         elements = _Elements(topology)
         self.ranks = len(placement)
         self.capacities_GBps = elements.capacities_GBps
         self._ways: dict[tuple[int, int, bool], tuple[int, ...]] = {}
         for i, src in enumerate(placement):
             for j, dst in enumerate(placement):
-                for detour in (False, True):
+                for detour in (False, True)[: 1 + detours]:
                     path = _route(topology, src, dst, detour) if i != j else None
                     if path and (not detour or elements.of(path) != self._ways.get((i, j, False))):
                         self._ways[i, j, detour] = elements.of(path)

@@ -21,6 +21,7 @@ then of one more, and so on until the rate meets the bound. On boards of boxes a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,7 +32,8 @@ from .master import Demand, Way
 if TYPE_CHECKING:
     from .treesearch import Rung
 
-Parents = tuple[int, ...]
+# A tree to begin with: its root, whether it goes up, parents.
+Planted = tuple[int, bool, tuple[int, ...]]
 
 # Rates that differ by less are the same.
 EQUAL = 1e-7
@@ -93,18 +95,26 @@ def pack(hops: Hops, wanted: Sequence[Demand]) -> Packing:
 
 
 def ladder(
-    hops: Hops, wanted: Sequence[Demand], lighter: bool = True, most_trees: int | None = None
+    hops: Hops,
+    wanted: Sequence[Demand],
+    lighter: bool = True,
+    most_trees: int | None = None,
+    bound_GBps: float = math.inf,
+    planted: Iterable[Planted] = (),
 ) -> tuple[Packing, ...]:
     """The best packings of few hops, then of more, each faster than the one before; the last one meets the bound.
 
     All but the last are found by local search: there may be faster ones of as many hops. Of those of one rate it takes
     one that loads the board least; behind the last one comes, if `lighter`, one of another hop that loads it less.
     `most_trees`: each packing is then made of so many trees (pairs of them in an all-reduce) or fewer, by leaving out
-    slow ones, and `bound_GBps` says what that costs. Raises NoRouteError.
+    slow ones, and the packing's bound says what that costs. `bound_GBps`: one that is known already saves proving it.
+    `planted`: trees that are likely to be good. Raises NoRouteError.
     """
     from .treesearch import TreeSearch
 
     search = TreeSearch(hops, wanted)
+    search.bound = bound_GBps / search.scale
+    search.plant(planted)
     rungs: list[Rung] = []
     for rung in search.climb():
         if not rungs or rung.rate > rungs[-1].rate * (1 + EQUAL):
@@ -121,9 +131,7 @@ def ladder(
     )
 
 
-def repaired(
-    hops: Hops, wanted: Sequence[Demand], trees: Iterable[tuple[int, bool, Parents]], most_hops: int
-) -> Packing:
+def repaired(hops: Hops, wanted: Sequence[Demand], trees: Iterable[Planted], most_hops: int) -> Packing:
     """The best packing once more, from the trees (root, whether up, parents) of another board of the same ranks.
 
     Only trees of `most_hops`, and of more if they must be, are sought beside them. Raises NoRouteError.
