@@ -2,6 +2,7 @@
 
     python scripts/bench_planner.py plans [BOARD|FILE ...]     bound, plan, share of the bound at 64 MiB and 1 GiB
     python scripts/bench_planner.py cases                      parts of a DGX-1V, meshes, unequal boxes, a lost NIC
+    python scripts/bench_planner.py published                  all-gathers of TE-CCL and SCCL
     python scripts/bench_planner.py regret [BOARD|FILE ...]    the choice against every candidate with every chunk count
     python scripts/bench_planner.py times                      from nothing, and repaired after a fault
 
@@ -34,6 +35,7 @@ from collectives.rings import link_matrix
 from collectives.specification import parse
 from topology import Topology, degraded
 from topology.latency import least_latency_us
+from topology.steps import step_optimal
 
 # Measured is planning from nothing.
 os.environ["RINGTREE_CACHE"] = "off"
@@ -116,6 +118,35 @@ def _parts_of_a_dgx1v() -> Iterator[Row]:
            "reached": statistics.geometric_mean(over_rings), "at_least": 1.5}  # fmt: skip
 
 
+# TE-CCL's own figures (SIGCOMM 2024, output_provided in its repository), GB/s, and what we hold ourselves to.
+TECCL = (
+    ("NDv2", 2, 10**9, 22.857, 24.5),
+    ("NDv2", 2, 10**6, 20.51, 21.5),
+    ("NDv2", 2, 64 * 10**3, 10.53, 10.5),
+    ("NDv2", 4, 10**9, 15.38, 16.4),
+    ("DGX2", 2, 10**9, 129.03, 128),
+    ("DGX2", 2, 10**6, 93.0, 95),
+)
+
+
+def published(options: argparse.Namespace) -> Iterator[Row]:
+    """All-gathers that TE-CCL synthesised, and SCCL's step-optimal ones of a DGX-1."""
+    for name, chassis, size, theirs, least in TECCL:
+        board = cases.teccl(name, chassis)
+        part = 4 * len(board.devices)
+        begin = time.perf_counter()
+        reached = rate(board, "all_gather", size // part * part)
+        yield {"case": f"{name} {chassis}, {size} B", "bound": board.bound("all_gather").rate_GBps,
+               "reached": reached, "TE-CCL": theirs, "at_least": least,
+               "seconds": time.perf_counter() - begin}  # fmt: skip
+    dgx1 = topology.load("dgx1v").with_defaults(latency_us=1.0)
+    for steps, rounds, chunks in ((2, 3, 2), (3, 7, 6)):
+        begin = time.perf_counter()
+        found = step_optimal(dgx1, dgx1.devices, steps, chunks)
+        yield {"case": f"DGX-1 all-gather of {steps} steps and {chunks} chunks: rounds", "bound": found.least_rounds,
+               "reached": found.rounds, "SCCL": rounds, "seconds": time.perf_counter() - begin}  # fmt: skip
+
+
 def regret(options: argparse.Namespace) -> Iterator[Row]:
     """How much longer the choice takes than the best of all candidates with all chunk counts."""
     for board in boards(options):
@@ -181,7 +212,7 @@ def _text(value: Any) -> str:
 
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
-    "plans": plans, "cases": hard_cases, "regret": regret, "times": times,
+    "plans": plans, "cases": hard_cases, "published": published, "regret": regret, "times": times,
 }  # fmt: skip
 
 

@@ -64,6 +64,12 @@ def meshed_boxes(name: str, sizes: list[int], inside_GBps: float, between_GBps: 
     return board(name, first, 0, wires)
 
 
+def teccl(name: str, chassis: int) -> Topology:
+    """A topology of TE-CCL's examples, with its latencies."""
+    parameters = {"name": name, "option": 1, "chassis": chassis, "chunk_size": 0.0625}
+    return topology.loads(json.dumps({"TopologyParams": parameters}), f"{name} {chassis}")
+
+
 def connected_parts(whole: Topology) -> Iterator[tuple[int, ...]]:
     """Sets of 3 chips or more of a board of direct links that hang together, one of each shape (by isomorphism)."""
     width = {(link.src, link.dst): link.bandwidth_GBps or 0.0 for link in whole.links}
