@@ -23,6 +23,9 @@ ENOUGH = 0.005
 # Members with more transfers are left out, but for the first of a family.
 MOST_TRANSFERS = 10_000_000
 
+# Families of fewer, all members together, are tried whole: there the time is not always smooth.
+FEW_TRANSFERS = 200_000
+
 Price = Callable[[Candidate, float], float]
 
 
@@ -76,6 +79,10 @@ class Search:
 
     def _climb(self, family: Family) -> None:
         members = [m for m in family.members if m.transfers <= MOST_TRANSFERS] or list(family.members[:1])
+        if sum(member.transfers for member in members) <= FEW_TRANSFERS:
+            for member in members:
+                self._time(member)
+            return
         at = self._guess(family, members)
         here = start = self._time(members[at])
         for step in (1, -1):
