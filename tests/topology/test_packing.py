@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from fractions import Fraction
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 
 import highspy
 import pytest
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from _ringtree.errors import NoRouteError
 from topology import Topology, load, loads
 from topology.hops import FreeHops, RoutedHops
-from topology.packing import Packing, demands, pack
+from topology.packing import PackedTree, Packing, demands, ladder, pack
 
 
 def packed(board: Topology, kind: str, hops: type[RoutedHops] | type[FreeHops] = RoutedHops) -> Packing:
@@ -175,3 +175,40 @@ def test_published_optima(name: str) -> None:
         packing = packed(board, kind)
         assert packing.bound_GBps == pytest.approx(expected[f"{key}_algbw"], abs=5.1e-5)
         assert packing.rate_GBps == pytest.approx(packing.bound_GBps, rel=1e-8)
+
+
+@pytest.mark.parametrize("name", ["ppu-8", "mi250x-16", "unequal-8-4", "pcie-8", "ppu-8-pcie"])
+@pytest.mark.parametrize("kind", ["all_reduce", "all_gather"])
+def test_the_ladder_rises_to_the_bound_by_trees_of_so_many_hops(name: str, kind: str) -> None:
+    board = load(name)
+    hops = RoutedHops(board, board.devices, detours=True)
+    steps = ladder(hops, demands(kind, len(board.devices), mirrored=hops.mirrored))
+    bound = board.bound(kind)
+    assert bound is not None
+    assert steps[-1].rate_GBps == pytest.approx(bound.rate_GBps, rel=1e-6)
+    for fewer, more in pairwise(steps):
+        assert fewer.hops < more.hops
+        assert fewer.rate_GBps <= more.rate_GBps * (1 + 1e-6)
+    for step in steps:
+        assert max(max(depths(tree)) for tree in step.trees) <= step.hops
+        assert sum(tree.rate_GBps for tree in step.trees if not tree.up) == pytest.approx(step.rate_GBps)
+
+
+def depths(tree: PackedTree) -> list[int]:
+    found = []
+    for rank in range(len(tree.parents)):
+        hops = 0
+        while rank != tree.root:
+            rank, hops = tree.parents[rank], hops + 1
+        found.append(hops)
+    return found
+
+
+@pytest.mark.parametrize("most", [12, 16, 20])
+def test_few_trees_keep_within_the_links(most: int) -> None:
+    board = load("dgx1v")
+    hops = RoutedHops(board, board.devices)
+    full, few = (ladder(hops, demands("all_gather", 8), most_trees=limit)[-1] for limit in (None, most))
+    assert len(few.trees) <= most
+    assert 0.75 * full.rate_GBps <= few.rate_GBps <= full.rate_GBps * (1 + 1e-9)
+    check_trees(board, few)
