@@ -90,6 +90,13 @@ class Bounds(NamedTuple):
     in_switch: float | None = None
 
 
+def _percent(algbw: float | None, bounds: Bounds, clock: str) -> float | None:
+    """Of the bound; the host's own time has nothing to do with what the board could do."""
+    if algbw is None or bounds.forwarding is None or clock == "off":
+        return None
+    return 100 * algbw / bounds.forwarding
+
+
 @dataclass(frozen=True)
 class Request:
     """The independent variables that all rows of one run share. devices: of the ranks, in order; None off a board."""
@@ -165,10 +172,6 @@ class Request:
 
         algbw, busbw = rates(self.collective, self.ranks, nbytes, time_us)
         bounds = bounds or self.bounds(board, nbytes)
-        percent = None
-        # The host's own time has nothing to do with what the board could do.
-        if algbw is not None and bounds.forwarding is not None and clock != "off":
-            percent = 100 * algbw / bounds.forwarding
         return Row(
             topology=board.name if board else "none",
             collective=self.collective,
@@ -182,7 +185,7 @@ class Request:
             algbw_GBps=algbw,
             busbw_GBps=busbw,
             bound_GBps=bounds.forwarding,
-            percent_of_bound=percent,
+            percent_of_bound=_percent(algbw, bounds, clock),
             wrong=wrong,
             plan=plan,
             in_place=in_place,
