@@ -172,7 +172,7 @@ class Findings:
 
     def bound_GBps(self, collective: Collective) -> float:
         """The algbw that no packing exceeds on the board's routes; inf where none is sought."""
-        if collective.kind not in FOREST_KINDS or collective.ranks > MOST_RANKS:
+        if collective.kind not in FOREST_KINDS or not 2 <= collective.ranks <= MOST_RANKS:
             return math.inf
         try:
             return self.packings(collective)[-1].bound_GBps

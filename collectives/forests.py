@@ -135,7 +135,10 @@ def forest_families(planner: Planner, collective: Collective, asked: Specificati
             raise
         return
     for packing in reversed(packings):
-        trees = forest(collective, planner.shares(collective, packing))
+        found = planner.shares(collective, packing)
+        if not found:
+            continue  # bandwidths that differ by more than the solver tells from nothing
+        trees = forest(collective, found)
         yield Family(members(collective, trees, asked, {"hops": packing.hops}), 2 * packing.hops, packing.rate_GBps)
 
 

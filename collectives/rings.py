@@ -8,6 +8,8 @@ from _ringtree.core import find_cycles
 from topology import Topology
 
 MOST_RINGS = 16
+# A link that is wider than the narrowest one by more counts as so many.
+MOST_PARALLEL = 1024
 # Beyond this many chips a search over direct links is not worth its time: big systems hang on switches.
 MOST_CHIPS = 64
 
@@ -23,7 +25,7 @@ def link_matrix(topology: Topology, placement: Sequence[int]) -> list[list[int]]
     unit = min((bandwidth / 1 for _, _, bandwidth in direct), default=1.0) or 1.0
     matrix = [[0] * len(placement) for _ in placement]
     for src, dst, bandwidth in direct:
-        matrix[src][dst] = int(bandwidth / unit + 1e-9)
+        matrix[src][dst] = int(min(bandwidth / unit + 1e-9, MOST_PARALLEL))
     return matrix
 
 

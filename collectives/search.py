@@ -65,7 +65,7 @@ class Search:
     def run(self, families: Iterable[Family]) -> Found:
         """Ends early where nothing could be much better."""
         for family in families:
-            least_us = self._setting.nbytes / 1e3 / family.rate_GBps
+            least_us = self._setting.nbytes / 1e3 / family.rate_GBps if family.rate_GBps > 0 else math.inf
             if self.best is None or least_us < self.best.time_us:
                 self._climb(family)
             if self._enough():

@@ -52,6 +52,8 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "auto": (),
 }
 FILE_PARAMETERS = ("chunks", "depth")
+# A forest is one of few hops, one of few steps or an early one.
+NOT_TOGETHER = {"early": ("hops", "steps", "trees"), "steps": ("hops",)}
 RESERVED = ("direct",)
 MOST_DIGITS = 40  # int() refuses thousands of them
 _RANGES = {
@@ -129,7 +131,12 @@ def _one(text: str) -> Specification:
         raise UnsupportedError(f"algorithm: {name!r} is not available yet; expected one of {', '.join(PARAMETERS)}")
     if name not in PARAMETERS:
         raise UnsupportedError(f"algorithm: found {name!r}; expected one of {', '.join(PARAMETERS)}")
-    return Specification(name, _parameters(text, name, fields, PARAMETERS[name]))
+    parameters = _parameters(text, name, fields, PARAMETERS[name])
+    for one, others in NOT_TOGETHER.items():
+        for other in others:
+            if {one, other} <= {key for key, _ in parameters}:
+                raise InputError(f"algorithm: {text!r}: found {one} and {other}; expected one of them")
+    return Specification(name, parameters)
 
 
 def _file(text: str) -> Specification:

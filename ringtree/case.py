@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from _ringtree.errors import NoRouteError, UnsupportedError
@@ -33,7 +33,10 @@ class Case:
         from collectives.placement import place
 
         left, placement = place(board, request.ranks, request.devices)
-        bound = bound_of(left, placement, request.collective, request.root)
+        try:
+            bound = bound_of(left, placement, request.collective, request.root)
+        except NoRouteError:
+            bound = None  # the plan will say which chips are apart
         return cls(request, board, Planner(left, placement, request.cost_us), bound)
 
     def shape(self, nbytes: int) -> Collective:
@@ -52,12 +55,15 @@ class Case:
         """The plan chosen, then the runners-up by time.
 
         Of several algorithms that were asked for, the fastest is chosen and the others follow; behind a single `auto`
-        the best of every other algorithm that it considers.
+        the best of every other algorithm that it considers. Where one of these is faster by the half percent at which
+        `auto` ends its search, it is the plan, and what `auto` chose is a runner-up under its own name.
         """
         plans = [self.plan(algorithm, nbytes) for algorithm in algorithms]
-        if list(algorithms) == ["auto"]:
-            return plans + sorted(self._others(plans[0], nbytes), key=lambda plan: plan.time_us)
-        return sorted(plans, key=lambda plan: plan.time_us)
+        if list(algorithms) != ["auto"]:
+            return sorted(plans, key=lambda plan: plan.time_us)
+        found = sorted([*plans, *self._others(plans[0], nbytes)], key=lambda plan: plan.time_us)
+        named = [replace(plan, algorithm=plan.plan.partition(":")[0]) for plan in found[1:]]
+        return [replace(found[0], algorithm="auto"), *named]
 
     def best(self, algorithms: Sequence[str], nbytes: int) -> Plan:
         """The fastest of these."""

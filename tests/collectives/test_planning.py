@@ -190,3 +190,20 @@ def test_the_bare_host_has_no_times() -> None:
     assert made.time_us == 0.0
     with pytest.raises(InputError, match="without a board there is nothing to simulate"):
         made.simulate()
+
+
+def test_a_chip_alone_needs_no_links() -> None:
+    alone = loads("board: one\nnodes:\n  chip: {kind: device, count: 1}\n", "one")
+    for kind in KINDS:
+        assert plan(alone, kind, 0 if kind == "barrier" else 8).time_us == 0
+
+
+@pytest.mark.parametrize("kind", ["all_reduce", "all_gather", "reduce_scatter", "broadcast"])
+def test_links_that_differ_by_more_than_a_solver_sees(kind: str) -> None:
+    links = [{"src": a, "dst": b, "bw": bw, "lat": 1} for x, y, bw in ((0, 1, 1e-6), (1, 2, 1e-6), (0, 2, 1e6))
+             for a, b in ((x, y), (y, x))]  # fmt: skip
+    nodes = [{"id": c, "kind": "accel"} for c in range(3)]
+    board = loads(json.dumps({"nodes": nodes, "links": links}), "extremes")
+    bound = board.bound(kind)
+    assert bound is not None
+    assert 0 < 12_000_000 / plan(board, kind, 12_000_000).time_us / 1e3 <= bound.rate_GBps

@@ -238,3 +238,9 @@ def test_which_algorithm_exists_for_what() -> None:
 def test_a_specification_prints_as_it_is_read() -> None:
     assert str(Specification("ring")) == "ring"
     assert str(Specification("tree", (("pace", 0), ("chunks", 3)))) == "tree:pace=0:chunks=3"
+
+
+@pytest.mark.parametrize("text", ["forest:early=64:hops=1", "forest:trees=3:early=64", "forest:steps=2:hops=1"])
+def test_forests_of_two_kinds_at_once(text: str) -> None:
+    with pytest.raises(InputError, match="expected one of them"):
+        parse(text)
