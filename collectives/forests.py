@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from .planning import Planner
 
 PARTED = ("all_gather", "reduce_scatter")
-# On so many ranks an all-gather's search begins with the trees of an all-reduce.
-MANY_RANKS = 64
+# On more ranks an all-gather's search begins with the trees of an all-reduce; on many, no lighter packing is sought.
+PLANTED_RANKS, MANY_RANKS = 20, 64
 KINDS = ("all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce")
 # A packing so near the bound needs no detours.
 NEAR = 1e-6
@@ -78,9 +78,8 @@ def pack_ladder(
     def over(detours: bool) -> tuple[Packing, ...]:
         hops = RoutedHops(topology, placement, detours)
         wanted = demands(kind, len(placement), root, weights, hops.mirrored)
-        many = hops.ranks > MANY_RANKS
-        planted = _likely(topology, placement, hops) if many and kind in PARTED else ()
-        return ladder(hops, wanted, not many, most_trees=trees, bound_GBps=bound_GBps, planted=planted)
+        planted = _likely(topology, placement, hops) if kind in PARTED and hops.ranks > PLANTED_RANKS else ()
+        return ladder(hops, wanted, hops.ranks <= MANY_RANKS, most_trees=trees, bound_GBps=bound_GBps, planted=planted)
 
     found = over(detours=False)
     if trees is None and found[-1].rate_GBps < bound_GBps * (1 - NEAR):
