@@ -27,6 +27,7 @@ from .stepped import stepped_with_rate
 
 if TYPE_CHECKING:
     from topology.packing import Packing
+    from topology.torus import Torus
 
     from .trees import Orders
 
@@ -78,6 +79,19 @@ class Findings:
         from .trees import lay_trees
 
         return self.once("trees", lambda: (lay_trees(self.topology, self.placement),))[0]
+
+    def torus(self) -> Torus | None:
+        """The torus that direct links make of the ranks' chips; None where there is none."""
+        from topology.torus import Torus
+
+        board = self._board()
+
+        def find() -> tuple[object, ...]:
+            found = board.torus(self.placement)
+            return () if found is None else (found.sizes, found.order)
+
+        parts: tuple[Any, ...] = self.once("torus", find)
+        return Torus(*parts) if parts else None
 
     def packings(
         self, collective: Collective, hops: int | None = None, trees: int | None = None

@@ -20,7 +20,7 @@ def on_torus(
     planner: Planner, collective: Collective, name: str, whole: int | None, chunks: Sequence[int], depth: int
 ) -> Iterator[Family]:
     """Families of them; none where there is no torus."""
-    torus = planner.topology.torus(planner.placement) if planner.topology else None
+    torus = planner.torus() if planner.topology else None
     if torus is None:
         return
     ranks, flows = collective.ranks, 2 * len(torus.sizes)
