@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import permutations
 
+import highspy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from _ringtree.core import find_cycles
 from collectives.placement import place
 from collectives.rings import MOST_CHIPS, MOST_RINGS, lay_rings, link_matrix
 from topology import Topology, load, loads
@@ -92,3 +95,32 @@ def test_rank_order_of_one_and_of_very_many() -> None:
 def test_the_same_answer_every_time(name: str) -> None:
     topology = load(name)
     assert lay_rings(topology, topology.devices) == lay_rings(load(name), topology.devices)
+
+
+def most_rings(matrix: list[list[int]]) -> int:
+    """The integer program over every Hamiltonian cycle."""
+    ranks = range(len(matrix))
+    model = highspy.Highs()
+    model.silent()
+    users: dict[tuple[int, int], list[highspy.highs_var]] = {}
+    rings = []
+    for order in permutations(ranks[1:]):
+        around = (0, *order)
+        arcs = [(around[place - 1], around[place]) for place in ranks]
+        if all(matrix[a][b] for a, b in arcs):
+            rings.append(model.addIntegral(0))
+            for arc in arcs:
+                users.setdefault(arc, []).append(rings[-1])
+    if not rings:
+        return 0
+    for (a, b), through in users.items():
+        model.addConstr(sum(through) <= matrix[a][b])
+    model.maximize(sum(rings))
+    return round(model.getObjectiveValue())
+
+
+@pytest.mark.parametrize("name", ["ppu-8", "c500-8", "910b-8"])
+def test_there_are_no_more_rings(name: str) -> None:
+    board = load(name)
+    matrix = link_matrix(board, board.devices)
+    assert len(find_cycles(matrix, 16)) == most_rings(matrix)
