@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHUNKS = (1, 2, 4, 8, 16, 32, 64, 128)
 PACE = 2
 DEPTH = 2
+MANY_RANKS = 64
 # A candidate with more transfers than this is left out while a lighter one remains.
 MOST_TRANSFERS = 4_000_000
 
@@ -33,7 +34,7 @@ def families(
     it is asked for: a search that has found enough saves laying the others on the board. UnsupportedError where there
     is none."""
     none = True
-    for name in _names(algorithm, simulated=planner.topology is not None):
+    for name in _names(algorithm, collective.ranks, simulated=planner.topology is not None):
         for family in _of_algorithm(planner, collective, name, algorithm, collective.count * element_bytes):
             none = False
             yield family
@@ -53,16 +54,21 @@ def candidates(
     return light or [min(found, key=lambda c: c.transfers)]
 
 
-def _names(algorithm: Specification, simulated: bool) -> list[str]:
+def _names(algorithm: Specification, ranks: int, simulated: bool) -> list[str]:
     open_names = several.names(algorithm)
     if open_names is None:
         return [algorithm.name]
-    return sorted(open_names, key=_effort) if simulated else open_names
+    return sorted(open_names, key=lambda name: _effort(name, ranks)) if simulated else open_names
 
 
-def _effort(name: str) -> int:
-    """Algorithms without pieces to choose first, then those without a place on the board to find."""
+def _effort(name: str, ranks: int) -> int:
+    """Algorithms without pieces to choose first, then those without a place on the board to find.
+
+    Of many ranks, a tree that knows nothing of the board is simulated at length unless a good time cuts it short.
+    """
     laid = {"forest": 2, "ring": 3, "tree": 4}
+    if ranks > MANY_RANKS:
+        laid |= {"binary_tree": 5, "binomial": 5, "star": 5}
     return laid.get(name, 1 if "pace" in PARAMETERS[name] else 0)
 
 

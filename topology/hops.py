@@ -79,7 +79,7 @@ class RoutedHops:
             for (i, j, detour), taken in self._ways.items()
         )
         self._matrices = [self._matrix(detour) for detour in (False, True)]
-        self._round: NDArray[np.bool_] = np.zeros((self.ranks, self.ranks), bool)
+        self._round = [[False] * self.ranks] * self.ranks
 
     def _matrix(self, detour: bool) -> tuple[NDArray[np.int64], ...]:
         uses = [(i, j, e) for (i, j, way), taken in self._ways.items() if way == detour for e in taken]
@@ -92,7 +92,7 @@ class RoutedHops:
             cost[src, dst] = 0.0
             np.add.at(cost, (src, dst), prices[element])
             found.append(cost)
-        self._round = found[1] < found[0]
+        self._round = (found[1] < found[0]).tolist()
         cheaper: Floats = np.minimum(*found)
         return cheaper
 
@@ -100,7 +100,7 @@ class RoutedHops:
         return self._ways[src, dst, self.is_detour(src, dst)]
 
     def is_detour(self, src: int, dst: int) -> bool:
-        return bool(self._round[src, dst])
+        return self._round[src][dst]
 
     def paths(self) -> Mapping[tuple[int, int], Sequence[int]]:
         """The elements of every hop that is no detour, by its two ranks."""

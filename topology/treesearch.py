@@ -200,14 +200,15 @@ class TreeSearch:
 
     def _add(self, found: Sequence[Parents]) -> int:
         """Give the master the trees that pay at its own prices; how many."""
-        added = 0
+        added, prices = 0, self._prices.tolist()
         for demand, parents in enumerate(found):
             if not parents:
                 continue
             uses = self._uses(parents, self._wanted[demand].way)
-            paid = sum(self._prices[element] * times for element, times in uses.items())
+            if sum(prices[element] * times for element, times in uses.items()) >= self._worth[demand] - GAP:
+                continue
             column = (demand, parents, frozenset(uses.items()))
-            if paid < self._worth[demand] - GAP and column not in self._known:
+            if column not in self._known:
                 self._known.add(column)
                 detours = (self._detours(parents, up=False), self._detours(parents, up=True))
                 self._trees.append(Column(demand, parents, detours))
@@ -215,13 +216,15 @@ class TreeSearch:
                 added += 1
         return added
 
-    def _uses(self, parents: Parents, way: Way) -> dict[int, int]:
-        uses: dict[int, int] = {}
-        for child, parent in enumerate(parents):
-            for up in way.value if parent >= 0 else ():
-                for element in self._hops.elements(child, parent) if up else self._hops.elements(parent, child):
-                    uses[element] = uses.get(element, 0) + 1
-        return uses
+    def _uses(self, parents: Parents, way: Way) -> Counter[int]:
+        taken, ways = self._hops.elements, way.value
+        hops = [(child, parent) for child, parent in enumerate(parents) if parent >= 0]
+        return Counter(
+            element
+            for child, parent in hops
+            for up in ways
+            for element in (taken(child, parent) if up else taken(parent, child))
+        )
 
     def _detours(self, parents: Parents, up: bool) -> tuple[int, ...]:
         """Ranks whose hop to their parent, or from it, is a detour."""
