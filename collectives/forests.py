@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PARTED = ("all_gather", "reduce_scatter")
 # On more ranks an all-gather's search begins with the trees of an all-reduce; on many, no lighter packing is sought.
-PLANTED_RANKS, MANY_RANKS = 20, 64
+PLANTED_RANKS = 20
 KINDS = ("all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce")
 # A packing so near the bound needs no detours.
 NEAR = 1e-6
@@ -70,6 +70,7 @@ def pack_ladder(
     from topology.bounds import bound
     from topology.hops import RoutedHops
     from topology.packing import demands, ladder
+    from topology.treesearch import LEFT, MANY_RANKS
 
     weights = [count / sum(counts) for count in counts] if counts and any(counts) else None
     known = bound(topology, kind, placement, root, weights=counts if weights else None)
@@ -82,7 +83,8 @@ def pack_ladder(
         return ladder(hops, wanted, hops.ranks <= MANY_RANKS, most_trees=trees, bound_GBps=bound_GBps, planted=planted)
 
     found = over(detours=False)
-    if trees is None and found[-1].rate_GBps < bound_GBps * (1 - NEAR):
+    left = LEFT if len(placement) > MANY_RANKS else NEAR
+    if trees is None and found[-1].rate_GBps < bound_GBps * (1 - left):
         round_about = over(detours=True)
         return round_about if round_about[-1].rate_GBps > found[-1].rate_GBps * (1 + NEAR) else found
     return found

@@ -23,7 +23,7 @@ GAP = 1e-9
 MOST_ROUNDS = 1000
 SMOOTHING = 0.5
 # On more ranks the last thousandth takes longer than all before: it is left.
-MANY_RANKS, NEAR = 64, 1e-3
+MANY_RANKS, LEFT = 64, 1e-3
 
 Parents = tuple[int, ...]
 
@@ -127,8 +127,8 @@ class TreeSearch:
         return rung
 
     def _proved(self) -> bool:
-        near = GAP if self._hops.ranks <= MANY_RANKS else NEAR
-        return self._rate >= self.bound * (1 - near)
+        left = GAP if self._hops.ranks <= MANY_RANKS else LEFT
+        return self._rate >= self.bound * (1 - left)
 
     def _rung(self, hops: int) -> Rung:
         rates = self._master.rates()
