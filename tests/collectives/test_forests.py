@@ -117,3 +117,18 @@ def test_direct_links_and_the_host_path_at_once() -> None:
     found.simulate(observer=records.extend)
     assert {record.element for record in records} == used
     verify(found.program)
+
+
+@pytest.mark.parametrize(("ranks", "searches"), [(64, 2), (65, 1)])
+def test_many_ranks_near_the_bound_seek_no_detours(ranks: int, searches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = load("supernode-128")
+    placement = board.devices[:ranks]
+    found: list[float] = []
+
+    def ladder(*_: object, bound_GBps: float, **__: object) -> tuple[Packing, ...]:
+        found.append(bound_GBps)
+        return (Packing(bound_GBps * 0.9997, bound_GBps, (), (), 2),)
+
+    monkeypatch.setattr("topology.packing.ladder", ladder)
+    pack_ladder(board, placement, "all_reduce")
+    assert len(found) == searches
