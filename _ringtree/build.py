@@ -27,6 +27,7 @@ HEADERS = [
     "simulate",
     "verify",
     "reduce",
+    "fold",
     "arena",
     "execute",
     "arborescence",

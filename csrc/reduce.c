@@ -30,12 +30,11 @@ RT_ELEMENT(rt_u64, uint64_t);
 RT_ELEMENT(rt_f32, float);
 RT_ELEMENT(rt_f64, double);
 
-typedef void (*rt_divide_kernel)(void *data, int64_t n, int64_t divisor);
-
 typedef struct rt_target {
     const char *isa;
     rt_kernel combine[RT_DTYPES][RT_REDOPS];
     rt_divide_kernel divide[RT_DTYPES];
+    rt_narrow_fold fold[RT_DTYPES][RT_PROD + 1];
 } rt_target;
 
 #if defined(__aarch64__)
@@ -46,6 +45,7 @@ typedef struct rt_target {
 #define RT_NAME(x) x##_plain
 #define RT_TARGET
 #define RT_HAS_F16C 0
+#define RT_HAS_AVX512 0
 #include "reduce_kernels.h"
 
 #if defined(__x86_64__)
@@ -53,32 +53,57 @@ typedef struct rt_target {
 #define RT_NAME(x) x##_avx2
 #define RT_TARGET __attribute__((target("avx2,f16c")))
 #define RT_HAS_F16C 1
+#define RT_HAS_AVX512 0
 #include "reduce_kernels.h"
 
-static int has_avx2_and_f16c(void) {
+#define RT_ISA "avx512"
+#define RT_NAME(x) x##_avx512
+#define RT_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,f16c,prefer-vector-width=512")))
+#define RT_HAS_F16C 1
+#define RT_HAS_AVX512 1
+#include "reduce_kernels.h"
+
+static int has_avx2(void) {
     unsigned a, b, c, d;
     return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
+
+static int has_avx512(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+/* __builtin_cpu_supports asks the operating system too: it must keep the registers. */
+static int best(void) {
+    return !has_avx2() ? RT_ISA_PLAIN : has_avx512() ? RT_ISA_AVX512 : RT_ISA_AVX2;
+}
+
+static const rt_target *const targets[RT_ISAS] = {&target_plain, &target_avx2, &target_avx512};
+#else
+static int best(void) {
+    return RT_ISA_PLAIN;
+}
+
+static const rt_target *const targets[RT_ISAS] = {&target_plain};
 #endif
 
 /* CPUID traps under virtualisation, so it is asked once. Threads that race here store the same answer. */
-static const rt_target *chosen(void) {
-    static _Atomic(const rt_target *) known;
-    const rt_target *target = atomic_load_explicit(&known, memory_order_relaxed);
-    if (!target) {
-        target = &target_plain;
-#if defined(__x86_64__)
-        if (has_avx2_and_f16c()) {
-            target = &target_avx2;
-        }
-#endif
-        atomic_store_explicit(&known, target, memory_order_relaxed);
+int rt_isa_best(void) {
+    static _Atomic int known = -1;
+    int isa = atomic_load_explicit(&known, memory_order_relaxed);
+    if (isa < 0) {
+        isa = best();
+        atomic_store_explicit(&known, isa, memory_order_relaxed);
     }
-    return target;
+    return isa;
+}
+
+const char *rt_isa_name(int isa) {
+    return isa >= 0 && isa <= rt_isa_best() ? targets[isa]->isa : NULL;
 }
 
 const char *rt_reduce_isa(void) {
-    return chosen()->isa;
+    return rt_isa_name(rt_isa_best());
 }
 
 int64_t rt_dtype_size(int dtype) {
@@ -91,49 +116,54 @@ int64_t rt_dtype_size(int dtype) {
     return dtype >= 0 && dtype < RT_DTYPES ? sizes[dtype] : 0;
 }
 
-static rt_kernel kernel_of(const rt_target *target, int dtype, int op) {
+rt_kernel rt_reduce_kernel_of(int isa, int dtype, int op) {
     const int known = dtype >= 0 && dtype < RT_DTYPES && op >= 0 && op < RT_REDOPS;
-    return known ? target->combine[dtype][op] : NULL;
+    return known ? targets[isa]->combine[dtype][op] : NULL;
+}
+
+rt_divide_kernel rt_divide_kernel_of(int isa, int dtype) {
+    return targets[isa]->divide[dtype];
+}
+
+rt_narrow_fold rt_narrow_fold_of(int isa, int dtype, int op) {
+    const int folded = op == RT_AVG ? RT_SUM : op;
+    return folded == RT_SUM || folded == RT_PROD ? targets[isa]->fold[dtype][folded] : NULL;
 }
 
 rt_kernel rt_reduce_kernel(int dtype, int op) {
-    return kernel_of(chosen(), dtype, op);
-}
-
-rt_kernel rt_reduce_kernel_plain(int dtype, int op) {
-    return kernel_of(&target_plain, dtype, op);
+    return rt_reduce_kernel_of(rt_isa_best(), dtype, op);
 }
 
 int rt_reduce_supports(int dtype, int op) {
-    return rt_reduce_kernel_plain(dtype, op) != NULL;
+    return rt_reduce_kernel_of(RT_ISA_PLAIN, dtype, op) != NULL;
 }
 
-static int run(rt_kernel kernel, void *dst, const void *a, const void *b, int64_t n) {
-    if (!kernel) {
+int rt_reduce_with(int isa, int dtype, int op, void *dst, const void *a, const void *b, int64_t n) {
+    if (!rt_reduce_supports(dtype, op)) {
         return RT_ERR_UNSUPPORTED;
     }
-    if (n < 0) {
+    if (n < 0 || !rt_isa_name(isa)) {
         return RT_ERR_INVALID;
     }
-    kernel(dst, a, b, n);
+    rt_reduce_kernel_of(isa, dtype, op)(dst, a, b, n);
     return RT_OK;
 }
 
 int rt_reduce(int dtype, int op, void *dst, const void *a, const void *b, int64_t n) {
-    return run(rt_reduce_kernel(dtype, op), dst, a, b, n);
+    return rt_reduce_with(rt_isa_best(), dtype, op, dst, a, b, n);
 }
 
-int rt_reduce_plain(int dtype, int op, void *dst, const void *a, const void *b, int64_t n) {
-    return run(rt_reduce_kernel_plain(dtype, op), dst, a, b, n);
-}
-
-int rt_divide(int dtype, void *data, int64_t n, int64_t divisor) {
+int rt_divide_with(int isa, int dtype, void *data, int64_t n, int64_t divisor) {
     if (!rt_reduce_supports(dtype, RT_AVG)) {
         return RT_ERR_UNSUPPORTED;
     }
-    if (n < 0 || divisor < 1) {
+    if (n < 0 || divisor < 1 || !rt_isa_name(isa)) {
         return RT_ERR_INVALID;
     }
-    chosen()->divide[dtype](data, n, divisor);
+    rt_divide_kernel_of(isa, dtype)(data, n, divisor);
     return RT_OK;
+}
+
+int rt_divide(int dtype, void *data, int64_t n, int64_t divisor) {
+    return rt_divide_with(rt_isa_best(), dtype, data, n, divisor);
 }

@@ -2,11 +2,13 @@
  *   RT_ISA       its name, for reports
  *   RT_NAME(x)   the name of x in this target
  *   RT_TARGET    the function attribute that selects the instruction set
- *   RT_HAS_F16C  1 if the target converts float16 in hardware
+ *   RT_HAS_F16C, RT_HAS_AVX512  1 if the target has those instructions
  *
  * dst may be a or b, so no pointer is restrict; RT_INDEPENDENT tells the vectoriser what does hold, that no iteration
  * reads what another one writes. Element types have alignment 1: chunks of a byte buffer start anywhere.
  */
+
+#include "reduce_narrow.h"
 
 #define RT_KERNEL(name, type, expression)                                                                              \
     RT_TARGET static void RT_NAME(name)(void *dst, const void *a, const void *b, int64_t n) {                          \
@@ -78,12 +80,6 @@ RT_ORDER(e4m3fn, 8, 0x7e, 0x7f, 0x38)
     RT_KERNEL(prod_##name, type, encode(decode(x) * decode(y)))
 
 #define RT_SAME(x) (x)
-#define RT_F16_DECODE(x) rt_decode(RT_F16, x)
-#define RT_F16_ENCODE(x) rt_encode(RT_F16, x)
-#define RT_E5M2_DECODE(x) rt_decode(RT_E5M2, x)
-#define RT_E5M2_ENCODE(x) rt_encode(RT_E5M2, x)
-#define RT_E4M3FN_DECODE(x) rt_decode(RT_E4M3FN, x)
-#define RT_E4M3FN_ENCODE(x) rt_encode(RT_E4M3FN, x)
 
 RT_ARITHMETIC(f64, rt_f64, RT_SAME, rt_f64_canonical)
 RT_ARITHMETIC(f32, rt_f32, RT_SAME, rt_f32_canonical)
@@ -137,10 +133,7 @@ RT_ARITHMETIC(f16, rt_u16, RT_F16_DECODE, RT_F16_ENCODE)
 #endif
 
 /* (ac - bd) + (ad + bc)i, the textbook product, as NumPy's up to the rounding of a fused multiply and add. */
-#define RT_COMPLEX(name, component, real, canonical)                                                                   \
-    RT_TARGET static void RT_NAME(sum_##name)(void *dst, const void *a, const void *b, int64_t n) {                    \
-        RT_NAME(sum_##component)(dst, a, b, 2 * n);                                                                    \
-    }                                                                                                                  \
+#define RT_COMPLEX_PRODUCT(name, component, real, canonical)                                                           \
     RT_TARGET static void RT_NAME(prod_##name)(void *dst, const void *a, const void *b, int64_t n) {                   \
         rt_##component *out = dst;                                                                                     \
         const rt_##component *left = a, *right = b;                                                                    \
@@ -150,13 +143,24 @@ RT_ARITHMETIC(f16, rt_u16, RT_F16_DECODE, RT_F16_ENCODE)
             out[2 * i] = canonical(xr * yr - xi * yi);                                                                 \
             out[2 * i + 1] = canonical(xr * yi + xi * yr);                                                             \
         }                                                                                                              \
+    }
+#define RT_COMPLEX(name, component)                                                                                    \
+    RT_TARGET static void RT_NAME(sum_##name)(void *dst, const void *a, const void *b, int64_t n) {                    \
+        RT_NAME(sum_##component)(dst, a, b, 2 * n);                                                                    \
     }                                                                                                                  \
     RT_TARGET static void RT_NAME(divide_##name)(void *data, int64_t n, int64_t divisor) {                             \
         RT_NAME(divide_##component)(data, 2 * n, divisor);                                                             \
     }
 
-RT_COMPLEX(complex64, f32, float, rt_f32_canonical)
-RT_COMPLEX(complex128, f64, double, rt_f64_canonical)
+RT_COMPLEX(complex64, f32)
+RT_COMPLEX(complex128, f64)
+#if RT_HAS_AVX512 /* where GCC 12 fuses (vfmaddsub) whatever -ffp-contract says */
+#define prod_complex64_avx512 prod_complex64_avx2
+#define prod_complex128_avx512 prod_complex128_avx2
+#else
+RT_COMPLEX_PRODUCT(complex64, f32, float, rt_f32_canonical)
+RT_COMPLEX_PRODUCT(complex128, f64, double, rt_f64_canonical)
+#endif
 
 #define RT_INTEGER_ROW(sign, width)                                                                                    \
     {[RT_SUM] = RT_NAME(sum_##width),       [RT_PROD] = RT_NAME(prod_##width), [RT_MIN] = RT_NAME(min_##sign##width),  \
@@ -211,9 +215,14 @@ static const rt_target RT_NAME(target) = {
                [RT_FLOAT64] = RT_NAME(divide_f64),
                [RT_COMPLEX64] = RT_NAME(divide_complex64),
                [RT_COMPLEX128] = RT_NAME(divide_complex128)},
+    .fold = {[RT_FLOAT16] = {RT_NAME(fold_sum_f16), RT_NAME(fold_prod_f16)},
+             [RT_BFLOAT16] = {RT_NAME(fold_sum_bf16), RT_NAME(fold_prod_bf16)},
+             [RT_FLOAT8_E4M3FN] = {RT_NAME(fold_sum_e4m3fn), RT_NAME(fold_prod_e4m3fn)},
+             [RT_FLOAT8_E5M2] = {RT_NAME(fold_sum_e5m2), RT_NAME(fold_prod_e5m2)}},
 };
 
 #undef RT_ISA
 #undef RT_NAME
 #undef RT_TARGET
 #undef RT_HAS_F16C
+#undef RT_HAS_AVX512

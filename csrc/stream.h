@@ -16,12 +16,14 @@
 #include <emmintrin.h>
 #endif
 
-/* Best where `to` is a multiple of 16 bytes; right everywhere. */
+/* Best where `to` and its end are multiples of 64 bytes, a line: what lies beside whole 16 bytes is stored plainly. */
 static inline void rt_stream(char *to, const char *from, int64_t bytes) {
     int64_t at = 0;
 #if defined(__SSE2__)
-    if (((uintptr_t)to & 15) == 0) {
-        for (; at + 16 <= bytes; at += 16) {
+    const int64_t head = (int64_t)(-(uintptr_t)to & 15);
+    if (head < bytes) {
+        memcpy(to, from, (size_t)head);
+        for (at = head; at + 16 <= bytes; at += 16) {
             _mm_stream_si128((__m128i *)(void *)(to + at), _mm_loadu_si128((const __m128i *)(const void *)(from + at)));
         }
     }

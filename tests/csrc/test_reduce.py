@@ -55,15 +55,19 @@ SUPPORTED = [(name, op) for name, op in itertools.product(TYPES, OPS) if means_s
 UNSUPPORTED = [(name, op) for name, op in itertools.product(TYPES, OPS) if not means_something(name, op)]
 
 
-def call(name: str, op: str, dst: np.ndarray, a: np.ndarray, b: np.ndarray, plain: bool = False) -> int:
-    function = lib.rt_reduce_plain if plain else lib.rt_reduce
+# The instruction sets that this processor runs; the last is in use.
+ISAS = [isa for isa in range(lib.RT_ISAS) if lib.rt_isa_name(isa) != ffi.NULL]
+IN_USE = ISAS[-1]
+
+
+def call(name: str, op: str, dst: np.ndarray, a: np.ndarray, b: np.ndarray, isa: int = IN_USE) -> int:
     pointers = [ffi.cast("void *", array.ctypes.data) for array in (dst, a, b)]
-    return int(function(dtype_id(name), op_id(op), *pointers, dst.size))
+    return int(lib.rt_reduce_with(isa, dtype_id(name), op_id(op), *pointers, dst.size))
 
 
-def reduced(name: str, op: str, a: np.ndarray, b: np.ndarray, plain: bool = False) -> np.ndarray:
+def reduced(name: str, op: str, a: np.ndarray, b: np.ndarray, isa: int = IN_USE) -> np.ndarray:
     dst = np.empty_like(a)
-    assert call(name, op, dst, a, b, plain) == lib.RT_OK
+    assert call(name, op, dst, a, b, isa) == lib.RT_OK
     return dst
 
 
@@ -158,36 +162,43 @@ def samples(name: str, n: int = 4096) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([a, pairs[:, 0]]), np.concatenate([b, pairs[:, 1]])
 
 
+@pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize(("name", "op"), SUPPORTED)
-def test_values(name: str, op: str) -> None:
+def test_values(name: str, op: str, isa: int) -> None:
     a, b = samples(name)
-    result = reduced(name, op, a, b)
+    result = reduced(name, op, a, b, isa)
     assert_same_bits(result, expected(name, op, a, b), a, b)
-    assert_same_bits(result, reduced(name, op, a, b, plain=True), a, b)
-    assert_same_bits(result, reduced(name, op, b, a), a, b)
+    assert_same_bits(result, reduced(name, op, b, a, isa), a, b)
+
+
+def test_the_best_kernels_are_in_use() -> None:
+    assert lib.rt_isa_best() == IN_USE
+    a = np.ones(3, np.float32)
+    pointer = ffi.cast("void *", a.ctypes.data)
+    assert lib.rt_reduce(lib.RT_FLOAT32, lib.RT_SUM, pointer, pointer, pointer, a.size) == lib.RT_OK
+    assert a.tolist() == [2, 2, 2]
 
 
 @pytest.mark.parametrize(("name", "op"), [pair for pair in SUPPORTED if dtype_of(pair[0]).itemsize == 1])
-def test_all_pairs_of_bytes(name: str, op: str) -> None:
+@pytest.mark.parametrize("isa", ISAS)
+def test_all_pairs_of_bytes(name: str, op: str, isa: int) -> None:
     codes = np.arange(2 if name == "bool" else 256, dtype=np.uint8).view(dtype_of(name))
     a, b = np.repeat(codes, codes.size), np.tile(codes, codes.size)
-    result = reduced(name, op, a, b)
-    assert_same_bits(result, expected(name, op, a, b), a, b)
-    assert_same_bits(result, reduced(name, op, a, b, plain=True), a, b)
+    assert_same_bits(reduced(name, op, a, b, isa), expected(name, op, a, b), a, b)
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])
-@pytest.mark.parametrize("plain", [False, True])
-def test_every_16_bit_value_survives_decoding_and_encoding(name: str, plain: bool) -> None:
+@pytest.mark.parametrize("isa", ISAS)
+def test_every_16_bit_value_survives_decoding_and_encoding(name: str, isa: int) -> None:
     a = np.arange(1 << 16, dtype=np.uint16).view(dtype_of(name))
     # -0 is the neutral element of floating addition: +0 would turn -0 into +0.
     neutral = np.full_like(a, -0.0)
-    assert_same_bits(reduced(name, "sum", a, neutral, plain), canonical(a), a)
+    assert_same_bits(reduced(name, "sum", a, neutral, isa), canonical(a), a)
 
 
 @pytest.mark.parametrize("name", NARROW)
-@pytest.mark.parametrize("plain", [False, True])
-def test_rounding_at_every_midpoint(name: str, plain: bool) -> None:
+@pytest.mark.parametrize("isa", ISAS)
+def test_rounding_at_every_midpoint(name: str, isa: int) -> None:
     """x + half an ulp of x, and one value on either side of it, for every x: where rounding decides."""
     dtype = dtype_of(name)
     codes = np.arange(1 << (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}")
@@ -197,7 +208,7 @@ def test_rounding_at_every_midpoint(name: str, plain: bool) -> None:
         half_ulp = (np.abs((codes + 1).astype(codes.dtype).view(dtype).astype(np.float32) - wide) / 2).astype(dtype)
         below, above = (np.nextafter(half_ulp, dtype.type(limit)) for limit in (0, ml_dtypes.finfo(dtype).max))
     for b in (half_ulp, below, above):
-        assert_same_bits(reduced(name, "sum", a, b, plain), expected(name, "sum", a, b), a, b)
+        assert_same_bits(reduced(name, "sum", a, b, isa), expected(name, "sum", a, b), a, b)
 
 
 @pytest.mark.parametrize("name", ["float16", "float8_e4m3fn", "float8_e5m2"])
@@ -229,7 +240,7 @@ def test_sizes_alignment_and_aliases(name: str, op: str) -> None:
 
 
 def check_in_unaligned_memory(
-    name: str, op: str, a: np.ndarray, b: np.ndarray, wanted: np.ndarray, alias: str, offset: int
+    name: str, op: str, a: np.ndarray, b: np.ndarray, wanted: np.ndarray, alias: str, offset: int, isa: int = IN_USE
 ) -> None:
     """Runs on buffers `offset` bytes off alignment, and sees that nothing beside them is written."""
     room = a.nbytes + 64
@@ -238,7 +249,7 @@ def check_in_unaligned_memory(
     views = [memory[i * room + offset :][: a.nbytes].view(a.dtype) for i in range(3)]
     views[0][:], views[1][:] = a, b
     before = memory.copy()
-    assert call(name, op, views[place[alias]], views[0], views[1]) == lib.RT_OK
+    assert call(name, op, views[place[alias]], views[0], views[1], isa) == lib.RT_OK
     assert_same_bits(views[place[alias]], wanted, a, b)
     start = place[alias] * room + offset
     memory[start : start + a.nbytes] = before[start : start + a.nbytes]
@@ -247,10 +258,10 @@ def check_in_unaligned_memory(
 
 @settings(deadline=None, max_examples=150)
 @given(pair=st.sampled_from(SUPPORTED), n=st.integers(0, 300), offset=st.integers(0, 40), skip=st.integers(0, 500),
-       alias=st.sampled_from(["none", "a", "b"]))  # fmt: skip
-def test_any_size_and_offset(pair: tuple[str, str], n: int, offset: int, skip: int, alias: str) -> None:
+       alias=st.sampled_from(["none", "a", "b"]), isa=st.sampled_from(ISAS))  # fmt: skip
+def test_any_size_and_offset(pair: tuple[str, str], n: int, offset: int, skip: int, alias: str, isa: int) -> None:
     a, b = (array[skip : skip + n] for array in samples(pair[0]))
-    check_in_unaligned_memory(*pair, a, b, expected(*pair, a, b), alias, offset)
+    check_in_unaligned_memory(*pair, a, b, expected(*pair, a, b), alias, offset, isa)
 
 
 @pytest.mark.parametrize(("name", "op"), UNSUPPORTED)
@@ -258,8 +269,8 @@ def test_what_means_nothing_is_refused(name: str, op: str) -> None:
     assert not lib.rt_reduce_supports(dtype_id(name), op_id(op))
     a = np.ones(4, dtype_of(name))
     before = a.copy()
-    for plain in (False, True):
-        assert call(name, op, a, a, a, plain) == lib.RT_ERR_UNSUPPORTED
+    for isa in ISAS:
+        assert call(name, op, a, a, a, isa) == lib.RT_ERR_UNSUPPORTED
     assert a.tobytes() == before.tobytes()
 
 
@@ -279,9 +290,17 @@ def test_negative_count_is_refused() -> None:
     assert lib.rt_divide(lib.RT_FLOAT32, ffi.NULL, -1, 2) == lib.RT_ERR_INVALID
 
 
-def divided(name: str, values: np.ndarray, divisor: int) -> np.ndarray:
+def test_instruction_sets_that_do_not_run_are_refused() -> None:
+    for isa in (-1, lib.RT_ISAS, *(isa for isa in range(lib.RT_ISAS) if isa not in ISAS)):
+        assert lib.rt_isa_name(isa) == ffi.NULL
+        assert lib.rt_reduce_with(isa, lib.RT_INT8, lib.RT_SUM, *[ffi.NULL] * 3, 0) == lib.RT_ERR_INVALID
+        assert lib.rt_divide_with(isa, lib.RT_INT8, ffi.NULL, 0, 1) == lib.RT_ERR_INVALID
+
+
+def divided(name: str, values: np.ndarray, divisor: int, isa: int = IN_USE) -> np.ndarray:
     result = values.copy()
-    assert lib.rt_divide(dtype_id(name), ffi.cast("void *", result.ctypes.data), result.size, divisor) == lib.RT_OK
+    pointer = ffi.cast("void *", result.ctypes.data)
+    assert lib.rt_divide_with(isa, dtype_id(name), pointer, result.size, divisor) == lib.RT_OK
     return result
 
 
@@ -300,7 +319,8 @@ def test_divide(name: str, divisor: int) -> None:
             wanted = canonical((values.astype(np.float32) / np.float32(divisor)).astype(values.dtype))
         else:
             wanted = canonical(values / values.dtype.type(divisor))
-    assert_same_bits(divided(name, values, divisor), wanted, values)
+    for isa in ISAS:
+        assert_same_bits(divided(name, values, divisor, isa), wanted, values)
 
 
 def test_divide_refuses_bool_and_divisors_below_one() -> None:
@@ -309,5 +329,7 @@ def test_divide_refuses_bool_and_divisors_below_one() -> None:
         assert lib.rt_divide(lib.RT_INT32, ffi.NULL, 0, divisor) == lib.RT_ERR_INVALID
 
 
-def test_target_is_named() -> None:
-    assert ffi.string(lib.rt_reduce_isa()) in (b"avx2", b"neon", b"c")
+def test_targets_are_named() -> None:
+    names = [ffi.string(lib.rt_isa_name(isa)).decode() for isa in ISAS]
+    assert names in (["c"], ["neon"], ["c", "avx2"], ["c", "avx2", "avx512"])
+    assert ffi.string(lib.rt_reduce_isa()).decode() == names[-1]
