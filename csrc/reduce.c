@@ -44,23 +44,34 @@ typedef struct rt_target {
 #endif
 #define RT_NAME(x) x##_plain
 #define RT_TARGET
-#define RT_HAS_F16C 0
-#define RT_HAS_AVX512 0
+#define RT_VECTOR 0
 #include "reduce_kernels.h"
 
 #if defined(__x86_64__)
 #define RT_ISA "avx2"
 #define RT_NAME(x) x##_avx2
 #define RT_TARGET __attribute__((target("avx2,f16c")))
-#define RT_HAS_F16C 1
-#define RT_HAS_AVX512 0
+#define RT_VECTOR 32
+#define RT_BITS __m256i
+#define RT_HALF __m128i
+#define RT_V(x) _mm256_##x
+#define RT_LOW(x) _mm256_castsi256_si128(x)
+#define RT_HIGH(x) _mm256_extracti128_si256(x, 1)
+#define RT_PACK(a, b) _mm_packus_epi16(a, b)
+#define RT_ANY_NAN(a, b) _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q))
 #include "reduce_kernels.h"
 
 #define RT_ISA "avx512"
 #define RT_NAME(x) x##_avx512
 #define RT_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,f16c,prefer-vector-width=512")))
-#define RT_HAS_F16C 1
-#define RT_HAS_AVX512 1
+#define RT_VECTOR 64
+#define RT_BITS __m512i
+#define RT_HALF __m256i
+#define RT_V(x) _mm512_##x
+#define RT_LOW(x) _mm512_castsi512_si256(x)
+#define RT_HIGH(x) _mm512_extracti64x4_epi64(x, 1)
+#define RT_PACK(a, b) _mm256_permute4x64_epi64(_mm256_packus_epi16(a, b), 0xd8)
+#define RT_ANY_NAN(a, b) _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q)
 #include "reduce_kernels.h"
 
 static int has_avx2(void) {

@@ -2,13 +2,11 @@
  *   RT_ISA       its name, for reports
  *   RT_NAME(x)   the name of x in this target
  *   RT_TARGET    the function attribute that selects the instruction set
- *   RT_HAS_F16C, RT_HAS_AVX512  1 if the target has those instructions
+ *   RT_VECTOR    bytes of a vector to write kernels with (reduce_vectors.h), 0 for none
  *
  * dst may be a or b, so no pointer is restrict; RT_INDEPENDENT tells the vectoriser what does hold, that no iteration
  * reads what another one writes. Element types have alignment 1: chunks of a byte buffer start anywhere.
  */
-
-#include "reduce_narrow.h"
 
 #define RT_KERNEL(name, type, expression)                                                                              \
     RT_TARGET static void RT_NAME(name)(void *dst, const void *a, const void *b, int64_t n) {                          \
@@ -83,53 +81,15 @@ RT_ORDER(e4m3fn, 8, 0x7e, 0x7f, 0x38)
 
 RT_ARITHMETIC(f64, rt_f64, RT_SAME, rt_f64_canonical)
 RT_ARITHMETIC(f32, rt_f32, RT_SAME, rt_f32_canonical)
-RT_ARITHMETIC(bf16_one, rt_u16, rt_bf16_decode, rt_bf16_encode)
-RT_ARITHMETIC(e5m2, rt_u8, RT_E5M2_DECODE, RT_E5M2_ENCODE)
-RT_ARITHMETIC(e4m3fn, rt_u8, RT_E4M3FN_DECODE, RT_E4M3FN_ENCODE)
-
-/* bfloat16, two to a 32-bit lane: widening and narrowing vectors would cost more than the additions. */
-#define RT_BF16_PAIRS(name, operator)                                                                                  \
-    RT_KERNEL(name##_pairs, rt_u32,                                                                                    \
-              rt_bf16_pair(rt_bf16_low(x) operator rt_bf16_low(y), rt_bf16_high(x) operator rt_bf16_high(y)))          \
-    RT_TARGET static void RT_NAME(name)(void *dst, const void *a, const void *b, int64_t n) {                          \
-        RT_NAME(name##_pairs)(dst, a, b, n / 2);                                                                       \
-        if (n % 2) {                                                                                                   \
-            RT_NAME(name##_one)((rt_u16 *)dst + n - 1, (const rt_u16 *)a + n - 1, (const rt_u16 *)b + n - 1, 1);       \
-        }                                                                                                              \
-    }
-
-RT_BF16_PAIRS(sum_bf16, +)
-RT_BF16_PAIRS(prod_bf16, *)
 
 RT_DIVIDE(divide_f64, rt_f64, rt_f64_canonical(x / (double)divisor))
 RT_DIVIDE(divide_f32, rt_f32, rt_f32_canonical(x / (float)divisor))
-RT_DIVIDE(divide_bf16, rt_u16, rt_bf16_encode(rt_bf16_decode(x) / (float)divisor))
-RT_DIVIDE(divide_f16, rt_u16, RT_F16_ENCODE(RT_F16_DECODE(x) / (float)divisor))
-RT_DIVIDE(divide_e5m2, rt_u8, RT_E5M2_ENCODE(RT_E5M2_DECODE(x) / (float)divisor))
-RT_DIVIDE(divide_e4m3fn, rt_u8, RT_E4M3FN_ENCODE(RT_E4M3FN_DECODE(x) / (float)divisor))
 
-#if RT_HAS_F16C
-#define RT_F16_KERNEL(name, combine)                                                                                   \
-    RT_TARGET static void RT_NAME(name)(void *dst, const void *a, const void *b, int64_t n) {                          \
-        rt_u16 *out = dst;                                                                                             \
-        const rt_u16 *left = a, *right = b;                                                                            \
-        const __m256 nan = _mm256_castsi256_ps(_mm256_set1_epi32(RT_F32_NAN));                                         \
-        const int64_t whole = n - n % 8;                                                                               \
-        for (int64_t i = 0; i < whole; i += 8) {                                                                       \
-            const __m256 x = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)(left + i)));                          \
-            const __m256 y = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)(right + i)));                         \
-            const __m256 result = combine(x, y);                                                                       \
-            const __m256 is_nan = _mm256_cmp_ps(result, result, _CMP_UNORD_Q);                                         \
-            const __m256 canonical = _mm256_blendv_ps(result, nan, is_nan);                                            \
-            _mm_storeu_si128((__m128i_u *)(out + i), _mm256_cvtps_ph(canonical, _MM_FROUND_TO_NEAREST_INT));           \
-        }                                                                                                              \
-        name##_plain(out + whole, left + whole, right + whole, n - whole);                                             \
-    }
-RT_F16_KERNEL(sum_f16, _mm256_add_ps)
-RT_F16_KERNEL(prod_f16, _mm256_mul_ps)
-#undef RT_F16_KERNEL
+/* Floating types that are computed with in float32. */
+#if RT_VECTOR
+#include "reduce_vectors.h"
 #else
-RT_ARITHMETIC(f16, rt_u16, RT_F16_DECODE, RT_F16_ENCODE)
+#include "reduce_narrow.h"
 #endif
 
 /* (ac - bd) + (ad + bc)i, the textbook product, as NumPy's up to the rounding of a fused multiply and add. */
@@ -154,7 +114,7 @@ RT_ARITHMETIC(f16, rt_u16, RT_F16_DECODE, RT_F16_ENCODE)
 
 RT_COMPLEX(complex64, f32)
 RT_COMPLEX(complex128, f64)
-#if RT_HAS_AVX512 /* where GCC 12 fuses (vfmaddsub) whatever -ffp-contract says */
+#if RT_VECTOR == 64 /* where GCC 12 fuses (vfmaddsub) whatever -ffp-contract says */
 #define prod_complex64_avx512 prod_complex64_avx2
 #define prod_complex128_avx512 prod_complex128_avx2
 #else
@@ -224,5 +184,11 @@ static const rt_target RT_NAME(target) = {
 #undef RT_ISA
 #undef RT_NAME
 #undef RT_TARGET
-#undef RT_HAS_F16C
-#undef RT_HAS_AVX512
+#undef RT_VECTOR
+#undef RT_BITS
+#undef RT_HALF
+#undef RT_V
+#undef RT_LOW
+#undef RT_HIGH
+#undef RT_PACK
+#undef RT_ANY_NAN
