@@ -30,6 +30,7 @@ HEADERS = [
     "fold",
     "arena",
     "execute",
+    "direct",
     "arborescence",
     "shallow",
     "early",

@@ -30,6 +30,7 @@ _EXCEPTIONS: dict[int, type[Exception]] = {
     lib.RT_ERR_SYSTEM: errors.ResourceError,
     lib.RT_ERR_UNSUPPORTED: errors.UnsupportedError,
     lib.RT_ERR_FORKED: errors.ForkedError,
+    lib.RT_ERR_BUSY: errors.CommunicationError,
 }
 
 

@@ -44,10 +44,18 @@ class Segment:
         """The mapped bytes; they stay mapped as long as the segment lives."""
         return ffi.buffer(lib.rt_segment_data(self.handle), self.size)
 
-    def part(self, offset: int, size: int) -> Any:
-        """A buffer over some of the bytes that keeps the segment mapped as long as it lives itself."""
-        begin = ffi.cast("char *", lib.rt_segment_data(self.handle)) + offset
-        return ffi.buffer(ffi.gc(begin, lambda _, owner=self: None), size)
+    def part(self, offset: int, size: int, gone: Callable[[], None] | None = None) -> Any:
+        """A buffer over some of the bytes that keeps the segment mapped as long as it lives itself; then `gone`."""
+        begin = self.at(offset)
+        return ffi.buffer(ffi.gc(begin, lambda _, owner=self: None if gone is None else gone()), size)
+
+    def at(self, offset: int) -> Any:
+        """A char pointer to one of the bytes."""
+        return ffi.cast("char *", lib.rt_segment_data(self.handle)) + offset
+
+    @property
+    def address(self) -> int:
+        return int(ffi.cast("uintptr_t", lib.rt_segment_data(self.handle)))
 
     def release(self) -> None:
         """Somebody else frees it from here on."""
@@ -108,6 +116,11 @@ class Endpoint:
         self._keep: tuple[Any, ...] = ()
         self.rank = rank
         self.timeout_s = timeout_s
+
+    @property
+    def handle(self) -> Any:
+        """The rt_comm."""
+        return self._comm
 
     def wall(self, board: Board, placement: Sequence[int], dilation: float) -> None:
         """From here on links pace the transfers: emulated us = host us / dilation."""

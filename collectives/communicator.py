@@ -24,13 +24,15 @@ from mpi4py import MPI
 from _ringtree import settings
 from _ringtree.assume import Assumptions
 from _ringtree.errors import ForkedError, InputError
+from _ringtree.names import KINDS
 from emulator import Clock, Device
 from topology import Topology, load
 
-from .accelerated import Accelerated
 from .datatypes import numpy_type
 from .launcher import check_launcher
 from .planning import Plan, shape_of
+from .quick import Quick
+from .regions import parts_and_lines
 from .session import Options, Session, agree, share_segment
 from .specification import for_collective, parse
 
@@ -45,7 +47,7 @@ class _WorldByDefault(type):
         return super().__call__(MPI.COMM_WORLD if comm is None else comm, *args, **keywords)
 
 
-class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
+class Communicator(Quick, MPI.Intracomm, metaclass=_WorldByDefault):
     """A communicator over the ranks of `comm` (duplicated: the original stays as it is). Made by all ranks together.
 
     board: a shipped board's name, a file, a Topology, "none" or None (no emulation; RINGTREE_TOPO_FILE may name one).
@@ -105,7 +107,12 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
 
         raw = MPI.Intracomm(self)
         self._options = agree(raw, options)
-        self._session = Session(raw, self._options)
+        self._open(raw, self._options)
+
+    def _open(self, raw: MPI.Intracomm, options: Options) -> None:
+        self._session = Session(raw, options)
+        every = len(self._session.direct_kinds) == len(KINDS)
+        self._direct = self._session.direct if every else None
 
     # -- what the emulated board adds ---------------------------------------------------------------------------
 
@@ -116,7 +123,8 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
             if self._options is None:
                 raise InputError("this communicator is null or was freed")
             _require_own_process()
-            self._session = Session(MPI.Intracomm(self), self._options)
+            self._open(MPI.Intracomm(self), self._options)
+            assert self._session is not None
         return self._session
 
     @property
@@ -149,6 +157,10 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
         device, board = self.device, self.board
         return (board.assumed if board else ()) + (device.assumed if device else ())
 
+    def is_direct(self, collective: str) -> bool:
+        """Whether the collective takes the direct path: no program, the host's own speed."""
+        return collective in self.session.direct_kinds
+
     def reset_clock(self) -> None:
         """Set this rank's clock to 0."""
         self.session.time.reset()
@@ -177,8 +189,8 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
         raw = MPI.Intracomm(self)
         kind, count = agree(raw, lambda: _kind_and_count(shape, dtype))
         stride = max(64, -(-count * kind.itemsize // 64) * 64)
-        segment = share_segment(raw, stride * raw.Get_size(), lambda segment: segment)
-        own = segment.part(raw.Get_rank() * stride, stride)
+        segment = share_segment(raw, parts_and_lines(stride, raw.Get_size()), lambda segment: segment)
+        own = self.session.regions.adopt(segment, stride)
         return np.frombuffer(own, np.uint8, count * kind.itemsize).view(kind).reshape(shape)
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -213,6 +225,7 @@ class Communicator(Accelerated, MPI.Intracomm, metaclass=_WorldByDefault):
     def Free(self) -> None:
         """Free the communicator and what ringtree holds for it."""
         if self._session is not None:
+            self._direct = None
             self._session.close()
             self._session = None
         self._options = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from _ringtree.core import Collective, Job, Program, Recipe, dtype_size, price, require_op, simulate
-from _ringtree.errors import InputError, NoRouteError
+from _ringtree.errors import InputError, NoRouteError, UnsupportedError
 from _ringtree.names import KINDS, OPS, REDUCING, lookup
 from _ringtree.simulator import Observer
 from _ringtree.units import MOST_BYTES
@@ -84,6 +84,8 @@ class Planner(Findings):
 
     def choose(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
         """A full specification: `auto` and free parameters are settled by simulation, once per size class."""
+        if algorithm.name == "direct":
+            raise UnsupportedError("algorithm: 'direct' has no program to plan: it is the host's own, without a board")
         if algorithm.name == "any":
             return several.choose(self, collective, dtype, algorithm)
         if algorithm.name == "file":

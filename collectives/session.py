@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from _ringtree import settings
 from _ringtree.assume import Assumptions
+from _ringtree.direct import Call, Direct, least_bytes
 from _ringtree.errors import CommunicationError, InputError, UnsupportedError
 from _ringtree.log import info, version
 from _ringtree.names import DTYPES, KINDS, OPS, REDUCING, dtype_size, require_op
@@ -28,12 +29,15 @@ from topology import Topology
 from .agreement import Proposal
 from .placement import place
 from .planning import Plan, Planner
+from .regions import Regions
 from .specification import Specification, for_collective
 from .timekeeping import Timekeeper, make_timekeeper
 
 Result = TypeVar("Result")
 
 PLANS_KEPT = 256
+DIRECT = ("auto", "direct")
+SLOT_BYTES = 64 * 1024  # of the direct path, for each rank's piece
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,17 @@ class Session:
         arena = make_arena(comm, elements)
         self.endpoint = agree(comm, lambda: Endpoint(arena, self.rank, self.ranks, options.timeout_s))
         self.time: Timekeeper = agree(comm, lambda: make_timekeeper(self, comm))
+        self.direct_kinds = self._kinds_without_program(comm)
+        self.direct = make_direct(comm, self.endpoint) if self.direct_kinds else None
+        self.regions = Regions(self.direct, self.rank, self.ranks)
 
     def run(self, shape: Collective, dtype: str, op: str | None, source: int, target: int) -> None:
         """Run the collective on the memory at these addresses (0: none), to its end, and charge its time."""
         self._take()
         try:
+            if self.direct is not None and shape.kind in self.direct_kinds:
+                self.direct.run(self.call(shape, dtype, op, source, target))
+                return
             prepared = self._prepare(shape, dtype, op)
             spec = prepared.spec
             spec.input, spec.output = ffi.cast("void *", source), ffi.cast("void *", target)
@@ -99,6 +109,12 @@ class Session:
             raise
         finally:
             self._lock.release()
+
+    def call(self, shape: Collective, dtype: str, op: str | None, source: int, target: int) -> Call:
+        """The collective on this memory, for the direct path."""
+        if op is not None:
+            require_op(dtype, op)
+        return Call(shape, dtype, op, source, target)
 
     def plan(self, shape: Collective, dtype: str, op: str, algorithm: Specification) -> Plan:
         """The plan that `run` would follow; no rank talks to another."""
@@ -123,7 +139,19 @@ class Session:
 
     def close(self) -> None:
         self._prepared.clear()
+        self.regions.close()
+        if self.direct is not None:
+            self.direct.close()
         self.endpoint.close()
+
+    def _kinds_without_program(self, comm: Any) -> frozenset[str]:
+        """The collectives that take the direct path: without emulation, where rank 0 asks for nothing else."""
+        if self.options.clock is not Clock.OFF or self.options.board is not None:
+            return frozenset()
+        asked = {kind: str(self._asked(kind)) for kind in KINDS}
+        bad = any(isinstance(self._asked(kind), InputError) for kind in KINDS)
+        answers = comm.allgather((bad, [kind for kind, text in asked.items() if text in DIRECT]))
+        return frozenset() if any(bad for bad, _ in answers) else frozenset(answers[0][1])
 
     def _take(self) -> None:
         if not self._lock.acquire(blocking=False):
@@ -228,8 +256,16 @@ def make_arena(comm: Any, elements: int) -> Arena:
     """Rank 0 makes the segment, all map it, and its name goes before anything else happens."""
     rank, ranks = comm.Get_rank(), comm.Get_size()
     least = arena_least_bytes(ranks, elements)
-    size = max(least, min(settings.arena_bytes(), (1 << 20) * 2 * ranks * max(1, ranks - 1)))
+    size = max(least, min(settings.arena_bytes() // 2, (1 << 20) * 2 * ranks * max(1, ranks - 1)))
     return share_segment(comm, size, lambda segment: Arena(segment, ranks, elements, create=rank == 0))
+
+
+def make_direct(comm: Any, endpoint: Endpoint) -> Direct:
+    """The direct path takes at most half of what RINGTREE_ARENA allows."""
+    rank, ranks = comm.Get_rank(), comm.Get_size()
+    wanted = 4 * ranks * max(4, ranks + 1) * SLOT_BYTES
+    size = max(least_bytes(ranks), min(settings.arena_bytes() // 2, wanted))
+    return share_segment(comm, size, lambda segment: Direct(endpoint, segment, create=rank == 0))
 
 
 def share_segment(comm: Any, size: int, use: Callable[[Segment], Result]) -> Result:

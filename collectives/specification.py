@@ -15,14 +15,15 @@
 | `recursive_doubling`, `rabenseifner`, `pairwise` | `depth` | xor 1, 2, 4, ...; halving, doubling; rank + 1, + 2, ... |
 | `bucket`             | `chunks`, `depth`              | on a torus: rings along one dimension after another         |
 | `swing`              | `whole`, `depth`               | on a torus of 2^k: halving; `whole=1`, doubling             |
-| `auto`               |                                | the fastest of all, by simulation on the board              |
+| `direct`             |                                | no program: through the host's memory (without a board)     |
+| `auto`               |                                | the fastest of all, by simulation on the board; without one,|
+|                      |                                | `direct`                                                    |
 | `file:PATH`, `X.xml` | `chunks`, `depth`              | an MSCCL algorithm file, run in `chunks` pieces (1)         |
 | `file:PATH`          |                                | a plan that was saved (planfile.py)                         |
 | `ring,tree:chunks=8` |                                | the fastest of these                                        |
 | `^ring,tree`         |                                | the fastest of all but these                                |
 
-Names are read in any case. Parameters that are left out are chosen by simulation. `direct` is a name reserved for what
-the host path brings.
+Names are read in any case. Parameters that are left out are chosen by simulation.
 """
 
 from __future__ import annotations
@@ -49,12 +50,12 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "forest": ("hops", "steps", "trees", "early", *_PIPELINED),
     "bucket": ("chunks", "depth"),
     "swing": ("whole", "depth"),
+    "direct": (),
     "auto": (),
 }
 FILE_PARAMETERS = ("chunks", "depth")
 # A forest is one of few hops, one of few steps or an early one.
 NOT_TOGETHER = {"early": ("hops", "steps", "trees"), "steps": ("hops",)}
-RESERVED = ("direct",)
 MOST_DIGITS = 40  # int() refuses thousands of them
 _RANGES = {
     "channels": (1, 64),
@@ -116,8 +117,10 @@ def parse(text: str) -> Specification:
     if not inverted and "," not in text:
         return _one(text)
     members = tuple(_one(part) for part in text.lstrip("^").split(","))
+    if not inverted and any(member.name == "direct" for member in members):
+        raise InputError(f"algorithm: {text!r}: found direct among others; expected it alone: it has no program")
     for member in members if inverted else ():
-        if member.name not in PARAMETERS or member.name == "auto" or member.parameters:
+        if member.name not in PARAMETERS or member.name in ("auto", "direct") or member.parameters:
             raise InputError(f"algorithm: {text!r}: found {str(member)!r} after ^; expected names of algorithms alone")
     return Specification("not" if inverted else "any", members=members)
 
@@ -127,8 +130,6 @@ def _one(text: str) -> Specification:
     if name.lower() == "file" or text.partition(".xml")[1]:
         return _file(text.strip())
     name = name.lower()
-    if name in RESERVED:
-        raise UnsupportedError(f"algorithm: {name!r} is not available yet; expected one of {', '.join(PARAMETERS)}")
     if name not in PARAMETERS:
         raise UnsupportedError(f"algorithm: found {name!r}; expected one of {', '.join(PARAMETERS)}")
     parameters = _parameters(text, name, fields, PARAMETERS[name])
@@ -204,4 +205,4 @@ def holds(specification: Specification, collective: str) -> bool:
 
 def exists(name: str, collective: str) -> bool:
     """Whether the algorithm does this collective at all, on however many ranks."""
-    return name == "auto" or any(supports(name, collective, ranks) for ranks in (2, 4, 8))
+    return name in ("auto", "direct") or any(supports(name, collective, ranks) for ranks in (2, 4, 8))

@@ -62,6 +62,7 @@ struct rt_comm {
     uint64_t sequence, exchanges;
     rt_op *first, **last, *unpublished;
     _Atomic int32_t pending;
+    struct rt_direct *direct; /* NULL: programs only */
 };
 
 struct rt_engine {
@@ -88,6 +89,8 @@ bool rt_exchange_advance(rt_op *op);
 
 /* RT_ERR_FORKED in a child of the process that made the engine. */
 int rt_engine_check(const rt_engine *engine, rt_error *error);
+/* Make the engine's other communicators go on, those that no other thread is at; how many operations are left. */
+int rt_engine_advance_others(rt_engine *engine, const rt_comm *mine, int64_t until_ns);
 /* Check, number and queue an operation. */
 int rt_op_queue(rt_op *op, rt_error *error);
 /* Do what can be done until until_ns, the lock being held; whether anything moved. */

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "comm.h"
+#include "direction.h"
 
 /* A timed sleep ends about this late: sleep until then, and look for the rest. */
 static const int64_t OVERSLEEP_NS = 150000;
@@ -10,11 +11,11 @@ static const int64_t OTHERS_NS = 1000000;
 /* A turn of work between two looks at the clock of the caller. */
 static const int64_t WORK_NS = 1000000;
 
-/* Make the engine's other communicators go on, those that no other thread is at; how many operations are left. */
-static int advance_others(rt_engine *engine, const rt_comm *mine, int64_t until_ns) {
+int rt_engine_advance_others(rt_engine *engine, const rt_comm *mine, int64_t until_ns) {
     int pending = 0;
     pthread_mutex_lock(&engine->lock);
     for (rt_comm *comm = engine->comms; comm; comm = comm->next) {
+        pending += comm == mine ? 0 : rt_direct_help(comm->direct);
         if (comm == mine || atomic_load(&comm->pending) == 0) {
             continue;
         }
@@ -32,7 +33,7 @@ static int advance_others(rt_engine *engine, const rt_comm *mine, int64_t until_
 }
 
 int rt_progress(rt_engine *engine, int64_t budget_ns) {
-    return rt_engine_check(engine, NULL) == RT_OK ? advance_others(engine, NULL, rt_now_ns() + budget_ns) : 0;
+    return rt_engine_check(engine, NULL) == RT_OK ? rt_engine_advance_others(engine, NULL, rt_now_ns() + budget_ns) : 0;
 }
 
 /* When the operation at work is due though no bell rings. */
@@ -100,7 +101,7 @@ int rt_op_wait(rt_op *op, int64_t wait_ns, rt_error *error) {
         status = look(op, deadline, &moved, &due);
         looks = moved ? 0 : looks + 1;
         if (status == RT_PENDING && looks > comm->patience.looks) {
-            bool others = advance_others(comm->engine, comm, deadline) > 0;
+            bool others = rt_engine_advance_others(comm->engine, comm, deadline) > 0;
             int64_t now = rt_now_ns();
             status = doze(op, others && now + OTHERS_NS < deadline ? now + OTHERS_NS : deadline);
         } else if (!moved) {

@@ -27,7 +27,8 @@ typedef enum rt_status {
     RT_ERR_REVOKED = -10,     /* an earlier error ended this communicator */
     RT_ERR_SYSTEM = -11,      /* the operating system refused; the text has errno's words */
     RT_ERR_UNSUPPORTED = -12, /* a type the operation does not know, an algorithm that cannot run here */
-    RT_ERR_FORKED = -13       /* used in a child of the process that made it */
+    RT_ERR_FORKED = -13,      /* used in a child of the process that made it */
+    RT_ERR_BUSY = -14         /* another thread is at it */
 } rt_status;
 
 enum { RT_ERROR_TEXT = 512 };

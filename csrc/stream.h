@@ -28,7 +28,16 @@ static inline void rt_stream(char *to, const char *from, int64_t bytes) {
         }
     }
 #endif
-    memcpy(to + at, from + at, (size_t)(bytes - at));
+    if (bytes > at) {
+        memcpy(to + at, from + at, (size_t)(bytes - at));
+    }
+}
+
+/* The same through the cache; nothing may be nowhere. */
+static inline void rt_copy(char *to, const char *from, int64_t bytes) {
+    if (bytes > 0) {
+        memcpy(to, from, (size_t)bytes);
+    }
 }
 
 static inline void rt_stream_fence(void) {

@@ -10,7 +10,14 @@
 #include <sys/syscall.h>
 #endif
 
-enum { LOOKS = 300, CLOSE_LOOKS = 100, CROWDED_LOOKS = 4, NS_PER_S = 1000000000 };
+enum {
+    FIRST_LOOKS = 200,
+    CROWDED_FIRST_LOOKS = 20,
+    LOOKS = 300,
+    CLOSE_LOOKS = 100,
+    CROWDED_LOOKS = 4,
+    NS_PER_S = 1000000000
+};
 
 int64_t rt_clock_ns(void) {
     struct timespec now;
@@ -77,7 +84,8 @@ static int32_t processors(void) {
 }
 
 rt_patience rt_patience_for(int32_t ranks_here) {
-    return ranks_here <= processors() ? (rt_patience){LOOKS, CLOSE_LOOKS} : (rt_patience){CROWDED_LOOKS, 0};
+    return ranks_here <= processors() ? (rt_patience){FIRST_LOOKS, LOOKS, CLOSE_LOOKS}
+                                      : (rt_patience){CROWDED_FIRST_LOOKS, CROWDED_LOOKS, 0};
 }
 
 void rt_yield(void) {

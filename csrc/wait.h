@@ -43,6 +43,7 @@ void rt_bell_leave(rt_bell *bell);
  * is given away, in case the rank that is waited for has none. With fewer processors than ranks that is so from the
  * first look on, and it is soon time to sleep. */
 typedef struct rt_patience {
+    int32_t first_looks; /* of the direct path, without a pause in between: as long as a hand-over takes */
     int32_t looks;
     int32_t close_looks;
 } rt_patience;

@@ -112,6 +112,8 @@ def _measure(sweep: Sweep, setting: trials.Setting, algorithm: str, nbytes: int,
 def _plan(setting: trials.Setting, nbytes: int) -> str | None:
     """What rank 0 decided."""
     request, plan = setting.request, None
+    if setting.comm.is_direct(request.collective):
+        return "direct"
     if setting.rank == 0:
         op, root = request.op, request.root
         plan = setting.comm.plan(request.collective, nbytes, dtype=request.dtype, op=op, root=root).plan

@@ -1,0 +1,137 @@
+/* direct_plan: from what is asked for to turns: which way, in how many pieces. */
+#include <inttypes.h>
+
+#include "direction.h"
+
+static bool reduces(int kind) {
+    return kind == RT_ALL_REDUCE || kind == RT_REDUCE_SCATTER || kind == RT_REDUCE;
+}
+
+static int check_types(const rt_direct *d, const rt_direct_spec *spec, rt_turns *at, rt_error *error) {
+    at->element = rt_dtype_size(spec->dtype);
+    if (at->element < 1) {
+        return rt_fail(error, RT_ERR_INVALID, "operation: unknown type %d", spec->dtype);
+    }
+    if (reduces(spec->collective.kind) && rt_fold_find(spec->dtype, spec->op, d->rounds.ranks, &at->fold) != RT_OK) {
+        return rt_fail(error, RT_ERR_UNSUPPORTED, "operation: reduction %d means nothing for type %d", spec->op,
+                       spec->dtype);
+    }
+    return RT_OK;
+}
+
+static int check_buffers(const rt_direct *d, rt_turns *at, rt_error *error) {
+    int64_t in = rt_collective_extent(&at->c, d->rounds.rank, RT_INPUT);
+    int64_t out = rt_collective_extent(&at->c, d->rounds.rank, RT_OUTPUT);
+    if (in > INT64_MAX / 2 / at->element || out > INT64_MAX / 2 / at->element) {
+        return rt_fail(error, RT_ERR_OVERFLOW, "operation: %" PRId64 " elements of %" PRId64 " bytes",
+                       in > out ? in : out, at->element);
+    }
+    if ((in > 0 && !at->input) || (out > 0 && !at->output)) {
+        return rt_fail(error, RT_ERR_INVALID, "operation: no %s, expected %" PRId64 " elements",
+                       in > 0 && !at->input ? "input" : "output", in > 0 && !at->input ? in : out);
+    }
+    at->input_bytes = in * at->element;
+    at->output_bytes = out * at->element;
+    return RT_OK;
+}
+
+static int check(const rt_direct *d, const rt_direct_spec *spec, rt_turns *at, rt_error *error) {
+    int status = rt_collective_check(&at->c, error);
+    if (status == RT_OK && at->c.ranks != d->rounds.ranks) {
+        status = rt_fail(error, RT_ERR_INVALID, "operation: for %d ranks, the communicator has %d", at->c.ranks,
+                         d->rounds.ranks);
+    }
+    if (status == RT_OK && at->c.kind == RT_ALL_TO_ALL && at->c.counts && !(at->c.displs && at->c.recv_displs)) {
+        status = rt_fail(error, RT_ERR_INVALID, "operation: counts of all_to_all without displacements");
+    }
+    status = status ? status : check_types(d, spec, at, error);
+    return status ? status : check_buffers(d, at, error);
+}
+
+/* Elements of the longest part, or of the longest block of all_to_all. */
+static int64_t longest_part(const rt_collective *c) {
+    const int64_t cells = c->kind == RT_ALL_TO_ALL ? (int64_t)c->ranks * c->ranks : c->ranks;
+    if (!c->counts) {
+        return c->kind == RT_BROADCAST ? c->count : c->count / c->ranks + (c->count % c->ranks != 0);
+    }
+    int64_t longest = 0;
+    for (int64_t i = 0; i < cells; i++) {
+        longest = c->counts[i] > longest ? c->counts[i] : longest;
+    }
+    return longest;
+}
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Pieces of at most `bytes`, in whole lines where there is more than one. */
+static void cut(rt_turns *at, int64_t longest, int64_t bytes) {
+    const int64_t line = at->element < RT_LINE ? RT_LINE / at->element : 1;
+    at->piece = bytes / at->element;
+    at->piece = at->piece > line ? at->piece / line * line : at->piece;
+    at->pieces = longest ? (longest + at->piece - 1) / at->piece : 1;
+    at->marks = at->pieces + 1;
+    at->large = true;
+}
+
+static void plan_reduction(const rt_direct *d, rt_turns *at) {
+    const int32_t ranks = d->rounds.ranks;
+    at->bytes = at->input_bytes;
+    at->pieces = at->marks = 1;
+    at->work = rt_reduce_whole;
+    at->inside = at->bytes <= RT_INLINE_BYTES;
+    at->all_wait = at->c.kind != RT_REDUCE;
+    if (at->bytes > d->limits.whole_bytes) {
+        at->work = rt_reduce_parts;
+        at->all_wait = true;
+        const int64_t line = at->element < RT_LINE ? RT_LINE / at->element : 1; /* parts are whole lines */
+        cut(at, longest_part(&at->c) + line, least(d->limits.piece_bytes, d->rounds.slot_bytes / (ranks + 1)));
+    }
+}
+
+static void plan_move(const rt_direct *d, rt_turns *at) {
+    const int kind = at->c.kind;
+    const int64_t longest = longest_part(&at->c);
+    const int32_t copies = kind == RT_SCATTER || kind == RT_ALL_TO_ALL ? d->rounds.ranks : 1;
+    at->bytes = longest * at->element * copies;
+    at->pieces = at->marks = 1;
+    at->piece = longest;
+    at->work = rt_move_pieces;
+    at->inside = at->bytes <= RT_INLINE_BYTES;
+    at->all_wait = !rt_takes_root(kind);
+    if (at->bytes > d->limits.whole_bytes) {
+        cut(at, longest, least(d->limits.piece_bytes, d->rounds.slot_bytes / copies));
+    }
+}
+
+static uint64_t signature_of(const rt_turns *at) {
+    const rt_collective *c = &at->c;
+    uint64_t hash =
+        rt_mix((uint64_t)c->kind | (uint64_t)at->dtype << 8 | (uint64_t)(at->op + 1) << 16 | (uint64_t)c->root << 32);
+    hash = rt_mix(hash + (uint64_t)c->count);
+    const int64_t cells = !c->counts ? 0 : c->kind == RT_ALL_TO_ALL ? (int64_t)c->ranks * c->ranks : c->ranks;
+    for (int64_t i = 0; i < cells; i++) {
+        hash = rt_mix(hash + (uint64_t)c->counts[i]);
+    }
+    return hash;
+}
+
+int rt_direct_plan(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
+    rt_turns at = {
+        .c = spec->collective, .input = spec->input, .output = spec->output, .dtype = spec->dtype, .op = spec->op};
+    int status = check(d, spec, &at, error);
+    if (status != RT_OK) {
+        return status;
+    }
+    if (reduces(at.c.kind)) {
+        plan_reduction(d, &at);
+    } else {
+        plan_move(d, &at);
+    }
+    at.stream = at.input_bytes >= d->limits.stream_bytes || at.output_bytes >= d->limits.stream_bytes;
+    at.first = d->rounds.marked + 1;
+    d->at = at;
+    d->signature = signature_of(&d->at);
+    return RT_OK;
+}

@@ -1,0 +1,50 @@
+/* places: ranks tell each other where their buffers lie, and hear it. */
+#include "direction.h"
+
+_Static_assert(sizeof(rt_places) <= RT_INLINE_BYTES, "places travel in the mark");
+
+/* In the first turn, before its mark. */
+void rt_places_tell(rt_direct *d) {
+    rt_turns *at = &d->at;
+    rt_places mine = {rt_reach_find(&d->reach, at->input, at->input_bytes),
+                      rt_reach_find(&d->reach, at->output, at->output_bytes)};
+    rt_peer *me = &d->peers[d->rounds.rank];
+    me->input = rt_reach_check(&d->reach, d->rounds.rank, mine.input, at->input_bytes);
+    me->output = rt_reach_check(&d->reach, d->rounds.rank, mine.output, at->output_bytes);
+    me->input_at = mine.input.at;
+    me->output_at = mine.output.at;
+    if (me->input) {
+        rt_reach_push(me->input, d->rounds.rank, mine.input.at, at->input_bytes);
+    }
+    memcpy(rt_rounds_mark_of(&d->rounds, d->rounds.rank, at->first)->bytes, &mine, sizeof mine);
+}
+
+static int hear(rt_direct *d, int32_t rank) {
+    rt_places places;
+    rt_peer *peer = &d->peers[rank];
+    int64_t in = rt_collective_extent(&d->at.c, rank, RT_INPUT) * d->at.element;
+    int64_t out = rt_collective_extent(&d->at.c, rank, RT_OUTPUT) * d->at.element;
+    memcpy(&places, rt_rounds_mark_of(&d->rounds, rank, d->at.first)->bytes, sizeof places);
+    peer->input = rt_reach_check(&d->reach, rank, places.input, in);
+    peer->output = rt_reach_check(&d->reach, rank, places.output, out);
+    peer->input_at = places.input.at;
+    peer->output_at = places.output.at;
+    bool lost =
+        (places.input.region != RT_NOWHERE && !peer->input) || (places.output.region != RT_NOWHERE && !peer->output);
+    return lost ? RT_ERR_INVALID : RT_OK;
+}
+
+/* In the second turn: of every rank that this one needs. */
+int rt_places_hear(rt_direct *d) {
+    for (int32_t rank = 0; rank < d->rounds.ranks; rank++) {
+        bool needed = d->at.all_wait || (rank == d->at.c.root && d->at.c.kind != RT_GATHER) ||
+                      (d->at.c.kind == RT_GATHER && d->rounds.rank == d->at.c.root);
+        if (rank != d->rounds.rank) {
+            d->peers[rank].input = d->peers[rank].output = NULL;
+            if (needed && hear(d, rank) != RT_OK) {
+                return RT_ERR_INVALID;
+            }
+        }
+    }
+    return RT_OK;
+}
