@@ -192,3 +192,4 @@ static const rt_target RT_NAME(target) = {
 #undef RT_HIGH
 #undef RT_PACK
 #undef RT_ANY_NAN
+#undef RT_PLUS_BIT_16
