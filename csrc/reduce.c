@@ -59,6 +59,7 @@ typedef struct rt_target {
 #define RT_HIGH(x) _mm256_extracti128_si256(x, 1)
 #define RT_PACK(a, b) _mm_packus_epi16(a, b)
 #define RT_ANY_NAN(a, b) _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q))
+#define RT_PLUS_BIT_16(x, bits) ((x) + ((bits) >> 16 & 1))
 #include "reduce_kernels.h"
 
 #define RT_ISA "avx512"
@@ -72,6 +73,10 @@ typedef struct rt_target {
 #define RT_HIGH(x) _mm512_extracti64x4_epi64(x, 1)
 #define RT_PACK(a, b) _mm256_permute4x64_epi64(_mm256_packus_epi16(a, b), 0xd8)
 #define RT_ANY_NAN(a, b) _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q)
+#define RT_PLUS_BIT_16(x, bits)                                                                                        \
+    ((RT_WORDS)_mm512_mask_add_epi32((__m512i)(x),                                                                     \
+                                     _mm512_test_epi32_mask((__m512i)(bits), _mm512_set1_epi32(1 << 16)),              \
+                                     (__m512i)(x), _mm512_set1_epi32(1)))
 #include "reduce_kernels.h"
 
 static int has_avx2(void) {

@@ -10,6 +10,7 @@
  *   RT_LOW(x), RT_HIGH(x)   the halves of RT_BITS
  *   RT_PACK(a, b)           16-bit lanes below 256 to bytes
  *   RT_ANY_NAN(a, b)        whether a or b has one
+ *   RT_PLUS_BIT_16(x, bits) x + (bits >> 16 & 1)
  */
 
 typedef float RT_NAME(floats) __attribute__((vector_size(RT_VECTOR), may_alias));
@@ -17,6 +18,7 @@ typedef int32_t RT_NAME(ints) __attribute__((vector_size(RT_VECTOR), may_alias))
 typedef uint32_t RT_NAME(words) __attribute__((vector_size(RT_VECTOR), may_alias));
 typedef uint16_t RT_NAME(shorts) __attribute__((vector_size(RT_VECTOR), may_alias));
 typedef uint16_t RT_NAME(half_shorts) __attribute__((vector_size(RT_VECTOR / 2), may_alias));
+typedef uint8_t RT_NAME(half_bytes) __attribute__((vector_size(RT_VECTOR / 2), may_alias));
 
 /* Which elements are in which vector is up to the type. */
 typedef struct RT_NAME(pair) {
@@ -28,6 +30,7 @@ typedef struct RT_NAME(pair) {
 #define RT_WORDS RT_NAME(words)
 #define RT_SHORTS RT_NAME(shorts)
 #define RT_HALF_SHORTS RT_NAME(half_shorts)
+#define RT_HALF_BYTES RT_NAME(half_bytes)
 #define RT_PAIR RT_NAME(pair)
 #define RT_FUNCTION RT_TARGET RT_INLINE
 
@@ -53,7 +56,7 @@ RT_FUNCTION RT_PAIR RT_NAME(load_bf16)(const void *from) {
 
 RT_FUNCTION RT_WORDS RT_NAME(round_bf16)(RT_FLOATS x) {
     const RT_WORDS bits = (RT_WORDS)x;
-    return bits + UINT32_C(0x7fff) + (bits >> 16 & 1);
+    return RT_PLUS_BIT_16(bits + UINT32_C(0x7fff), bits);
 }
 
 RT_FUNCTION void RT_NAME(store_bf16)(void *to, RT_PAIR x) {
@@ -80,17 +83,16 @@ RT_FUNCTION RT_HALF RT_NAME(narrow_f16)(RT_FLOATS x) {
 
 RT_FUNCTION void RT_NAME(store_f16)(void *to, RT_PAIR x) {
     x = RT_NAME(canonical)(x);
-    const RT_HALF parts[2] = {RT_NAME(narrow_f16)(x.a), RT_NAME(narrow_f16)(x.b)};
-    memcpy(to, parts, sizeof parts);
+    const RT_HALF first = RT_NAME(narrow_f16)(x.a), second = RT_NAME(narrow_f16)(x.b);
+    memcpy(to, &first, sizeof first);
+    memcpy((char *)to + sizeof first, &second, sizeof second);
 }
 
 /* Rounds to a mantissa of so many bits and to multiples of 2^least, keeping the sign of zero: a number plus 1.5 * 2^k
- * has its last place at 2^(k - 23). Numbers from 2^64 on may stay as they are. */
-RT_FUNCTION RT_FLOATS RT_NAME(round_to)(RT_FLOATS x, int mantissa, int least) {
+ * has its last place at 2^(k - 23). `exponent` is x's, in place, or less where x is far out of range. */
+RT_FUNCTION RT_FLOATS RT_NAME(round_to)(RT_FLOATS x, RT_INTS exponent, int mantissa, int least) {
     const RT_INTS zero = {0};
-    const RT_INTS cap = zero + ((64 + 127) << 23), anchor = zero + (((least + 23 + 127) << 23) | 0x400000);
-    RT_INTS exponent = (RT_INTS)x & (int32_t)RT_F32_INFINITY;
-    exponent = (RT_INTS)RT_V(min_epi32)((RT_BITS)exponent, (RT_BITS)cap);
+    const RT_INTS anchor = zero + (((least + 23 + 127) << 23) | 0x400000);
     const RT_INTS adder = exponent + (((23 - mantissa) << 23) | 0x400000);
     const RT_FLOATS large = (RT_FLOATS)RT_V(max_epi32)((RT_BITS)adder, (RT_BITS)anchor);
     const RT_FLOATS rounded = (x + large) - large;
@@ -103,49 +105,68 @@ RT_FUNCTION RT_PAIR RT_NAME(load_e5m2)(const void *from) {
     return RT_NAME(widen_f16)((RT_SHORTS)RT_V(cvtepu8_epi16)(x) << 8);
 }
 
+/* From 2^64 on there is nothing to round: it is infinite in float16. */
+RT_FUNCTION RT_HALF_SHORTS RT_NAME(narrow_e5m2)(RT_FLOATS x) {
+    const RT_INTS zero = {0};
+    const RT_INTS exponent = (RT_INTS)x & (int32_t)RT_F32_INFINITY, most = zero + ((64 + 127) << 23);
+    const RT_INTS capped = (RT_INTS)RT_V(min_epi32)((RT_BITS)exponent, (RT_BITS)most);
+    return (RT_HALF_SHORTS)RT_NAME(narrow_f16)(RT_NAME(round_to)(x, capped, 2, -16)) >> 8;
+}
+
 RT_FUNCTION void RT_NAME(store_e5m2)(void *to, RT_PAIR x) {
     x = RT_NAME(canonical)(x);
-    const RT_HALF_SHORTS a = (RT_HALF_SHORTS)RT_NAME(narrow_f16)(RT_NAME(round_to)(x.a, 2, -16));
-    const RT_HALF_SHORTS b = (RT_HALF_SHORTS)RT_NAME(narrow_f16)(RT_NAME(round_to)(x.b, 2, -16));
-    const RT_HALF codes = RT_PACK((RT_HALF)(a >> 8), (RT_HALF)(b >> 8));
+    const RT_HALF codes = RT_PACK((RT_HALF)RT_NAME(narrow_e5m2)(x.a), (RT_HALF)RT_NAME(narrow_e5m2)(x.b));
     memcpy(to, &codes, sizeof codes);
 }
 
-RT_FUNCTION RT_PAIR RT_NAME(load_e4m3fn)(const void *from) {
+/* float8_e4m3fn as float16 reads its bits: every value divided by 256, which sums may keep. */
+RT_FUNCTION RT_PAIR RT_NAME(load_e4m3fn_scaled)(const void *from) {
     RT_HALF x;
     memcpy(&x, from, sizeof x);
     const RT_SHORTS spread = (RT_SHORTS)RT_V(cvtepi8_epi16)(x) << 7;
     const RT_SHORTS magnitude = spread & 0x3f80;
     const RT_SHORTS nan = (magnitude + 0x80) & 0x4000; /* of the largest magnitude alone */
-    const RT_PAIR wide = RT_NAME(widen_f16)(magnitude | nan | (spread & 0x8000));
-    return (RT_PAIR){wide.a * 256.0F, wide.b * 256.0F};
+    return RT_NAME(widen_f16)(magnitude | nan | (spread & 0x8000));
 }
 
-/* What rounds above 448, and NaN, to 480: NaN's code. */
-RT_FUNCTION RT_HALF_SHORTS RT_NAME(narrow_e4m3fn)(RT_FLOATS x) {
-    const RT_INTS magnitude = (RT_INTS)x & INT32_MAX;
-    const RT_INTS too_large = magnitude > 0x43e80000; /* 464, halfway, goes to even */
-    x = (RT_FLOATS)(((RT_INTS)x & ~too_large) | (too_large & 0x43f00000));
-    const RT_FLOATS scaled = RT_NAME(round_to)(x, 3, -9) * (1 / 256.0F);
-    const RT_HALF_SHORTS code = (RT_HALF_SHORTS)RT_NAME(narrow_f16)(scaled);
-    return (code >> 8 & 0x80) | (code >> 7 & 0x7f);
+/* NaN and what lies above 480 / 256 become that, whose code is NaN's. */
+RT_FUNCTION RT_HALF_SHORTS RT_NAME(narrow_e4m3fn_scaled)(RT_FLOATS x) {
+    const RT_INTS zero = {0}, largest = zero + 0x3ff00000;
+    const RT_INTS magnitude = (RT_INTS)x & INT32_MAX, sign = (RT_INTS)x & INT32_MIN;
+    const RT_INTS clamped = (RT_INTS)RT_V(min_epi32)((RT_BITS)magnitude, (RT_BITS)largest) | sign;
+    const RT_INTS exponent = clamped & (int32_t)RT_F32_INFINITY;
+    const RT_FLOATS rounded = RT_NAME(round_to)((RT_FLOATS)clamped, exponent, 3, -17);
+    const RT_HALF_SHORTS code = (RT_HALF_SHORTS)RT_NAME(narrow_f16)(rounded);
+    return ((code & 0x8000) | (code << 1 & 0x7fff)) >> 8;
+}
+
+RT_FUNCTION void RT_NAME(store_e4m3fn_scaled)(void *to, RT_PAIR x) {
+    const RT_HALF codes =
+        RT_PACK((RT_HALF)RT_NAME(narrow_e4m3fn_scaled)(x.a), (RT_HALF)RT_NAME(narrow_e4m3fn_scaled)(x.b));
+    const RT_HALF_BYTES signed_nan = (RT_HALF_BYTES)((RT_HALF_BYTES)codes == 0xff) & 0x80;
+    const RT_HALF_BYTES canonical = (RT_HALF_BYTES)codes ^ signed_nan;
+    memcpy(to, &canonical, sizeof canonical);
+}
+
+RT_FUNCTION RT_PAIR RT_NAME(load_e4m3fn)(const void *from) {
+    const RT_PAIR x = RT_NAME(load_e4m3fn_scaled)(from);
+    return (RT_PAIR){x.a * 256.0F, x.b * 256.0F};
 }
 
 RT_FUNCTION void RT_NAME(store_e4m3fn)(void *to, RT_PAIR x) {
-    const RT_HALF codes = RT_PACK((RT_HALF)RT_NAME(narrow_e4m3fn)(x.a), (RT_HALF)RT_NAME(narrow_e4m3fn)(x.b));
-    memcpy(to, &codes, sizeof codes);
+    RT_NAME(store_e4m3fn_scaled)(to, (RT_PAIR){x.a * (1 / 256.0F), x.b * (1 / 256.0F)});
 }
 
 /* A step is two vectors' worth of elements; what is left of one at the end goes through padded copies. */
-#define RT_VECTOR_FOLD(name, type, suffix, operator)                                                                   \
+#define RT_VECTOR_FOLD(name, type, format, operator)                                                                   \
     RT_FUNCTION RT_PAIR RT_NAME(name##_load)(const void *from, int64_t bytes) {                                        \
         enum { step = sizeof(type) * RT_VECTOR / 2 };                                                                  \
         if (bytes == step) {                                                                                           \
-            return RT_NAME(load_##suffix)(from);                                                                       \
+            return RT_NAME(load_##format)(from);                                                                       \
         }                                                                                                              \
         char padded[step] = {0};                                                                                       \
         memcpy(padded, from, (size_t)bytes);                                                                           \
-        return RT_NAME(load_##suffix)(padded);                                                                         \
+        return RT_NAME(load_##format)(padded);                                                                         \
     }                                                                                                                  \
     RT_FUNCTION RT_PAIR RT_NAME(name##_step)(const void *const *in, int32_t n_in, int64_t at, int64_t bytes,           \
                                              float divisor) {                                                          \
@@ -160,12 +181,12 @@ RT_FUNCTION void RT_NAME(store_e4m3fn)(void *to, RT_PAIR x) {
                                            float divisor) {                                                            \
         enum { step = sizeof(type) * RT_VECTOR / 2 };                                                                  \
         for (int64_t i = 0; i + step <= bytes; i += step) {                                                            \
-            RT_NAME(store_##suffix)(out + i, RT_NAME(name##_step)(in, n_in, at + i, step, divisor));                   \
+            RT_NAME(store_##format)(out + i, RT_NAME(name##_step)(in, n_in, at + i, step, divisor));                   \
         }                                                                                                              \
         const int64_t rest = bytes % step;                                                                             \
         if (rest) {                                                                                                    \
             char padded[step];                                                                                         \
-            RT_NAME(store_##suffix)(padded, RT_NAME(name##_step)(in, n_in, at + bytes - rest, rest, divisor));         \
+            RT_NAME(store_##format)(padded, RT_NAME(name##_step)(in, n_in, at + bytes - rest, rest, divisor));         \
             memcpy(out + bytes - rest, padded, (size_t)rest);                                                          \
         }                                                                                                              \
     }                                                                                                                  \
@@ -186,14 +207,15 @@ RT_FUNCTION void RT_NAME(store_e4m3fn)(void *to, RT_PAIR x) {
         RT_NAME(fold_##name)(dst, (const void *const[]){a, b}, 2, 0, n, 1);                                            \
     }
 
-#define RT_VECTOR_TYPE(suffix, type)                                                                                   \
-    RT_VECTOR_FOLD(sum_##suffix, type, suffix, +)                                                                      \
+/* `format`: in which sums are kept. */
+#define RT_VECTOR_TYPE(suffix, type, format)                                                                           \
+    RT_VECTOR_FOLD(sum_##suffix, type, format, +)                                                                      \
     RT_VECTOR_FOLD(prod_##suffix, type, suffix, *)                                                                     \
     RT_TARGET static void RT_NAME(divide_##suffix)(void *data, int64_t n, int64_t divisor) {                           \
         RT_NAME(fold_sum_##suffix)(data, (const void *const[]){data}, 1, 0, n, divisor);                               \
     }
 
-RT_VECTOR_TYPE(f16, rt_u16)
-RT_VECTOR_TYPE(bf16, rt_u16)
-RT_VECTOR_TYPE(e5m2, rt_u8)
-RT_VECTOR_TYPE(e4m3fn, rt_u8)
+RT_VECTOR_TYPE(f16, rt_u16, f16)
+RT_VECTOR_TYPE(bf16, rt_u16, bf16)
+RT_VECTOR_TYPE(e5m2, rt_u8, e5m2)
+RT_VECTOR_TYPE(e4m3fn, rt_u8, e4m3fn_scaled)

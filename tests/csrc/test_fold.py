@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+import ml_dtypes
 import numpy as np
 import pytest
 from _ringtree_core import ffi, lib
@@ -119,6 +120,19 @@ def test_narrow_types_are_rounded_once(name: str) -> None:
     """Steps that are too small to change the sum one at a time add up."""
     one, small = (np.array([value], dtype_of(name)) for value in (1.0, float(np.spacing(dtype_of(name).type(1))) / 4))
     assert folded(ISAS[-1], name, "sum", [one, *[small] * 4])[0] > 1
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("name", NARROW)
+def test_products_far_out_of_range(name: str, isa: int) -> None:
+    """Up to float32's own overflow and underflow, and back into range."""
+    info = ml_dtypes.finfo(dtype_of(name))
+    ends = np.array([info.max, -info.max, info.tiny, -info.smallest_subnormal, 3], dtype_of(name))
+    for n_in in range(2, MOST_INPUTS + 1):
+        inputs = [np.resize(np.repeat(ends, 1 + k % 3), 77) for k in range(n_in)]
+        for same in (inputs, [ends] * n_in):
+            assert_same_bits(folded(isa, name, "prod", same), truth(name, "prod", same), *same)
+            assert_same_bits(folded(isa, name, "sum", same), truth(name, "sum", same), *same)
 
 
 @pytest.mark.parametrize("divisor", [3, 1000])
