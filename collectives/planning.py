@@ -23,7 +23,7 @@ from .family import Candidate
 from .findings import Findings
 from .placement import place
 from .search import Search, Setting
-from .specification import Specification, parse
+from .specification import WITHOUT_PROGRAM, Specification, parse
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Planner(Findings):
 
     def choose(self, collective: Collective, dtype: str, algorithm: Specification) -> str:
         """A full specification: `auto` and free parameters are settled by simulation, once per size class."""
-        if algorithm.name == "direct":
+        if algorithm.name == WITHOUT_PROGRAM:
             raise UnsupportedError("algorithm: 'direct' has no program to plan: it is the host's own, without a board")
         if algorithm.name == "any":
             return several.choose(self, collective, dtype, algorithm)

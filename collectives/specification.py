@@ -50,9 +50,9 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "forest": ("hops", "steps", "trees", "early", *_PIPELINED),
     "bucket": ("chunks", "depth"),
     "swing": ("whole", "depth"),
-    "direct": (),
     "auto": (),
 }
+WITHOUT_PROGRAM = "direct"
 FILE_PARAMETERS = ("chunks", "depth")
 # A forest is one of few hops, one of few steps or an early one.
 NOT_TOGETHER = {"early": ("hops", "steps", "trees"), "steps": ("hops",)}
@@ -117,10 +117,10 @@ def parse(text: str) -> Specification:
     if not inverted and "," not in text:
         return _one(text)
     members = tuple(_one(part) for part in text.lstrip("^").split(","))
-    if not inverted and any(member.name == "direct" for member in members):
+    if not inverted and any(member.name == WITHOUT_PROGRAM for member in members):
         raise InputError(f"algorithm: {text!r}: found direct among others; expected it alone: it has no program")
     for member in members if inverted else ():
-        if member.name not in PARAMETERS or member.name in ("auto", "direct") or member.parameters:
+        if member.name not in PARAMETERS or member.name == "auto" or member.parameters:
             raise InputError(f"algorithm: {text!r}: found {str(member)!r} after ^; expected names of algorithms alone")
     return Specification("not" if inverted else "any", members=members)
 
@@ -130,6 +130,8 @@ def _one(text: str) -> Specification:
     if name.lower() == "file" or text.partition(".xml")[1]:
         return _file(text.strip())
     name = name.lower()
+    if name == WITHOUT_PROGRAM:
+        return Specification(name, _parameters(text, name, fields, ()))
     if name not in PARAMETERS:
         raise UnsupportedError(f"algorithm: found {name!r}; expected one of {', '.join(PARAMETERS)}")
     parameters = _parameters(text, name, fields, PARAMETERS[name])
@@ -199,10 +201,10 @@ def holds(specification: Specification, collective: str) -> bool:
     if specification.name == "not":
         return True
     return any(holds(member, collective) for member in specification.members) or (
-        specification.name in PARAMETERS and exists(specification.name, collective)
+        specification.name in (*PARAMETERS, WITHOUT_PROGRAM) and exists(specification.name, collective)
     )
 
 
 def exists(name: str, collective: str) -> bool:
     """Whether the algorithm does this collective at all, on however many ranks."""
-    return name in ("auto", "direct") or any(supports(name, collective, ranks) for ranks in (2, 4, 8))
+    return name in ("auto", WITHOUT_PROGRAM) or any(supports(name, collective, ranks) for ranks in (2, 4, 8))
