@@ -91,7 +91,7 @@ class Quick(Accelerated):
                     status = NOT_UNDERSTOOD
             except _NOT_PLAIN:
                 status = NOT_UNDERSTOOD
-            if not status or _settled(direct, status, "Allreduce", recvbuf):
+            if not status or _settled(direct, status, "all_reduce", recvbuf):
                 return
         super().Allreduce(sendbuf, recvbuf, op)
 
@@ -99,7 +99,7 @@ class Quick(Accelerated):
         direct = self._direct
         if direct is not None:
             status = _pair(direct, _REDUCE_SCATTER.get(id(op)), sendbuf, recvbuf)
-            if not status or _settled(direct, status, "Reduce_scatter_block", recvbuf):
+            if not status or _settled(direct, status, "reduce_scatter", recvbuf):
                 return
         super().Reduce_scatter_block(sendbuf, recvbuf, op)
 
@@ -107,7 +107,7 @@ class Quick(Accelerated):
         direct = self._direct
         if direct is not None:
             status = _pair(direct, _ALL_GATHER, sendbuf, recvbuf)
-            if not status or _settled(direct, status, "Allgather", recvbuf):
+            if not status or _settled(direct, status, "all_gather", recvbuf):
                 return
         super().Allgather(sendbuf, recvbuf)
 
@@ -115,7 +115,7 @@ class Quick(Accelerated):
         direct = self._direct
         if direct is not None:
             status = _pair(direct, _ALL_TO_ALL, sendbuf, recvbuf)
-            if not status or _settled(direct, status, "Alltoall", recvbuf):
+            if not status or _settled(direct, status, "all_to_all", recvbuf):
                 return
         super().Alltoall(sendbuf, recvbuf)
 
@@ -128,7 +128,7 @@ class Quick(Accelerated):
                 status = _run(direct.handle, code, root, NULL, 0, memory, size, direct.error)
             except (*_NOT_PLAIN, OverflowError):
                 status = NOT_UNDERSTOOD
-            if not status or _settled(direct, status, "Bcast", buf):
+            if not status or _settled(direct, status, "broadcast", buf):
                 return
         super().Bcast(buf, root)
 
@@ -136,7 +136,7 @@ class Quick(Accelerated):
         direct = self._direct
         if direct is not None:
             status = _run(direct.handle, _BARRIER, 0, NULL, 0, NULL, 0, direct.error)
-            if not status or _settled(direct, status, "Barrier", None):
+            if not status or _settled(direct, status, "barrier", None):
                 return
         super().Barrier()
 
@@ -158,7 +158,7 @@ def _pair(direct: Direct, codes: Codes | None, sendbuf: Any, recvbuf: Any) -> in
 
 def _settled(direct: Direct, status: int, what: str, buffer: Any) -> bool:
     """Wait for, or raise, what the core answered; False where it has begun nothing."""
-    if status == NOT_UNDERSTOOD and not direct.error.text[0]:
+    if status == NOT_UNDERSTOOD and direct.error.text[0] == b"\0":
         return False
     if status == lib.RT_ERR_BUSY and direct.started:
         return False

@@ -198,7 +198,8 @@ static int begin(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
         return status;
     }
     if (!atomic_compare_exchange_strong_explicit(&d->taken, &nobody, 1, memory_order_acquire, memory_order_relaxed)) {
-        return rt_fail(error, RT_ERR_BUSY, "an operation of this communicator is under way");
+        return rt_fail(error, RT_ERR_BUSY,
+                       "this communicator is in use by another thread; give each thread its own (Dup)");
     }
     if (d->active) {
         atomic_store_explicit(&d->taken, 0, memory_order_release);
