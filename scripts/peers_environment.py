@@ -202,8 +202,8 @@ def launch(variant: Variant, python: Path, ranks: int, order: dict[str, Any], li
         output, meeting, said = (Path(folder) / name for name in ("rows", "meeting", "said"))
         output.touch()
         meeting.write_bytes(bytes(64 * ranks))
-        order = order | {"library": variant.library, "limit_s": limit_s + 10, "output": str(output),
-                         "meeting": str(meeting)}  # fmt: skip
+        order = order | {"library": variant.library, "limit_s": limit_s + 10, "crowded": ranks > CORES,
+                         "output": str(output), "meeting": str(meeting)}  # fmt: skip
         command = [*_launcher(variant, python, ranks), str(RANK), json.dumps(order)]
         environment = _inherited(python) | variant.settings(ranks).variables
         with said.open("wb") as file:

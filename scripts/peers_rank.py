@@ -21,40 +21,24 @@ import os
 import signal
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from peers_libraries import LIBRARIES, Gloo, Mpi, UnavailableError, raw_type
 
 Array = Any
 MIB = 2**20
 # The bits of 1, 2 and 3.
 FRESH = {"float32": (1.0, 2.0, 3.0), "bfloat16": (0x3F80, 0x4000, 0x4040)}
 WARM_UP_S, RUN_S = 2e-3, 3e-3
-PERIOD = 251  # of the checked pattern: no block's length is a multiple of it
+PERIOD = 251  # of the checked pattern; a prime, so that the parts of common sizes begin with different elements
 ROTATED, ROTATED_BYTES = 4, 64 * MIB  # inputs of a run of calls: so many, or as many as fit
-
-MPI_CALLS = {
-    "all_reduce": "Allreduce", "all_gather": "Allgather", "reduce_scatter": "Reduce_scatter_block",
-    "broadcast": "Bcast", "all_to_all": "Alltoall", "barrier": "Barrier",
-}  # fmt: skip
-# mpi4py has no name for these libraries' bfloat16. Library, handle, and the name that it must have.
-MPI_BFLOAT16 = (("MPICH", 0x4C00024C, "MPIX_BFLOAT16"), ("Intel(R) MPI", 0x4C000247, "MPIX_C_BF16"))
-# The newer name first: torch warns of the older ones.
-GLOO_CALLS = {
-    "all_reduce": ("all_reduce",), "all_gather": ("all_gather_single", "all_gather_into_tensor"),
-    "reduce_scatter": ("reduce_scatter_single", "reduce_scatter_tensor"), "broadcast": ("broadcast",),
-    "all_to_all": ("all_to_all_single",), "barrier": ("barrier",),
-}  # fmt: skip
 
 # What reading the clock twice takes.
 CLOCK_S = statistics.median([-(perf_counter() - perf_counter()) for _ in range(1000)])
-
-
-class UnavailableError(Exception):
-    """The library does not have this call or type."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +51,7 @@ class Order:
     sizes: list[int]
     seconds: float
     limit_s: int
+    crowded: bool
     output: str
     meeting: str
 
@@ -97,12 +82,12 @@ class Case:
 class Meeting:
     """Ranks wait for each other: each counts in a cache line of its own, and reads those of the others."""
 
-    def __init__(self, path: str, rank: int, ranks: int) -> None:
+    def __init__(self, path: str, rank: int, ranks: int, crowded: bool) -> None:
         with open(path, "r+b") as file:
             self._cells = memoryview(mmap.mmap(file.fileno(), 64 * ranks)).cast("q")
         self._mine = 8 * rank
         self._others = [8 * other for other in range(ranks) if other != rank]
-        self._crowded = ranks > (os.cpu_count() or 1)
+        self._crowded = crowded
         self._count = 0
 
     def wait(self) -> None:
@@ -116,175 +101,41 @@ class Meeting:
                     os.sched_yield()
 
 
-@dataclass(frozen=True)
-class Buffer:
-    """The same memory twice: a NumPy array to write and to compare, and what the library's calls take."""
-
-    raw: Array
-    given: Any
-
-
-class Mpi:
-    """mpi4py's upper-case calls on NumPy arrays."""
-
-    def __init__(self) -> None:
-        import mpi4py
-        from mpi4py import MPI
-
-        self.world = MPI.COMM_WORLD
-        self.comm: Any = self.world
-        self.rank, self.ranks = self.world.Get_rank(), self.world.Get_size()
-        first_line = MPI.Get_library_version().replace("\0", "").strip().splitlines()[0]
-        name = " ".join(first_line.split(", package")[0].replace("Version:", "").split())
-        self.version = f"{name}, mpi4py {mpi4py.__version__}"
-
-    def buffer(self, count: int, dtype: str) -> Buffer:
-        """Raw elements; MPI is told the type where NumPy does not have it."""
-        raw = np.empty(count, raw_type(dtype))
-        return Buffer(raw, raw if dtype == "float32" else [raw, count, self._bfloat16()])
-
-    def call(self, collective: str) -> Callable[..., Any]:
-        """The bound method."""
-        method: Callable[..., Any] = getattr(self.comm, MPI_CALLS[collective])
-        return method
-
-    def arguments(self, collective: str, send: Buffer, receive: Buffer) -> tuple[Any, ...]:
-        """What the method takes."""
-        if collective == "barrier":
-            return ()
-        return (send.given,) if collective == "broadcast" else (send.given, receive.given)
-
-    def in_place(self, collective: str) -> bool:
-        """Whether input and result are one buffer."""
-        return collective == "broadcast"
-
-    def gather(self, value: Any) -> list[Any]:
-        """Every rank's value, on every rank."""
-        found: list[Any] = self.world.allgather(value)
-        return found
-
-    def close(self) -> None:
-        """mpi4py does it."""
-
-    def _bfloat16(self) -> Any:
-        from mpi4py import MPI
-
-        if MPI.BFLOAT16_T != MPI.DATATYPE_NULL:
-            return MPI.BFLOAT16_T
-        for library, handle, name in MPI_BFLOAT16:
-            if library in MPI.Get_library_version():
-                datatype = MPI.Datatype.fromhandle(handle)
-                if datatype.Get_name() == name:
-                    return datatype
-        raise UnavailableError("this MPI has no bfloat16")
-
-
-class Ringtree(Mpi):
-    """The same calls of a ringtree.Communicator, on plain arrays or on those that it allocates."""
-
-    def __init__(self, symmetric: bool) -> None:
-        super().__init__()
-        import ringtree
-
-        self.symmetric = symmetric
-        self.comm = ringtree.Communicator(self.world)
-        self.version = f"ringtree {ringtree.__version__} on {self.version}"
-
-    def buffer(self, count: int, dtype: str) -> Buffer:
-        """bfloat16 is ml_dtypes'."""
-        if self.symmetric:
-            given = self.comm.empty(count, dtype)
-        elif dtype == "bfloat16":
-            import ml_dtypes
-
-            given = np.empty(count, ml_dtypes.bfloat16)
-        else:
-            given = np.empty(count, dtype)
-        return Buffer(given.view(raw_type(dtype)), given)
-
-
-class Gloo:
-    """torch.distributed on tensors, which reduces in place."""
-
-    def __init__(self) -> None:
-        import torch
-        import torch.distributed
-
-        torch.set_num_threads(1)
-        self.torch, self.distributed = torch, torch.distributed
-        self.distributed.init_process_group("gloo")
-        self.rank, self.ranks = self.distributed.get_rank(), self.distributed.get_world_size()
-        self.version = f"Gloo of torch {torch.__version__}, TCP over the loopback"
-
-    def buffer(self, count: int, dtype: str) -> Buffer:
-        """A tensor in a NumPy array's memory."""
-        raw = np.empty(count, raw_type(dtype))
-        tensor = self.torch.from_numpy(raw)
-        return Buffer(raw, tensor if dtype == "float32" else tensor.view(self.torch.bfloat16))
-
-    def call(self, collective: str) -> Callable[..., Any]:
-        """By the newer name, where this torch has it."""
-        for name in GLOO_CALLS[collective]:
-            if hasattr(self.distributed, name):
-                found: Callable[..., Any] = getattr(self.distributed, name)
-                return found
-        raise UnavailableError(f"torch.distributed has no {GLOO_CALLS[collective][-1]}")
-
-    def arguments(self, collective: str, send: Buffer, receive: Buffer) -> tuple[Any, ...]:
-        """Results first; broadcast takes the root."""
-        if collective == "barrier":
-            return ()
-        if collective == "broadcast":
-            return send.given, 0
-        return (send.given,) if self.in_place(collective) else (receive.given, send.given)
-
-    def in_place(self, collective: str) -> bool:
-        """Whether input and result are one buffer."""
-        return collective in ("all_reduce", "broadcast")
-
-    def gather(self, value: Any) -> list[Any]:
-        """Every rank's value, on every rank."""
-        found: list[Any] = [None] * self.ranks
-        self.distributed.all_gather_object(found, value)
-        return found
-
-    def close(self) -> None:
-        """Else the process may be aborted as it ends: Gloo's threads are still there."""
-        self.distributed.destroy_process_group()
-
-
-LIBRARIES: dict[str, Callable[[], Mpi | Gloo]] = {
-    "mpi": Mpi, "gloo": Gloo, "ringtree": lambda: Ringtree(False), "ringtree-symmetric": lambda: Ringtree(True),
-}  # fmt: skip
-
-
-def raw_type(dtype: str) -> Any:
-    """The NumPy type of the elements' bits, where NumPy lacks the type itself."""
-    return np.dtype("uint16" if dtype == "bfloat16" else dtype)
-
-
 def table(rank: int) -> Array:
     """One period of a rank's input: integers so small that their sums are exact in bfloat16 on up to 25 ranks."""
     return (3 * np.arange(PERIOD) + 5 * rank) % 11
 
 
-def pattern(period: Array, start: int, count: int, dtype: str) -> Array:
-    """`count` raw elements of the repeated period, from element `start` on."""
-    values = np.roll(period, -(start % PERIOD)).astype(np.float32)
-    raw = (values.view(np.uint32) >> 16).astype(np.uint16) if dtype == "bfloat16" else values
-    return np.resize(raw, count)
+def period(values: Array, start: int, dtype: str) -> Array:
+    """One period's raw elements, from element `start` of the repeated one on."""
+    rolled = np.roll(values, -(start % PERIOD)).astype(np.float32)
+    return (rolled.view(np.uint32) >> 16).astype(np.uint16) if dtype == "bfloat16" else rolled
 
 
-def expected(case: Case, rank: int) -> Array:
-    """What a rank must receive when each sends its pattern from element 0 on."""
+def expected(case: Case, rank: int) -> list[Array]:
+    """The period of each equal part of what a rank must receive when each sends its table, repeated."""
     block, dtype = case.block, case.dtype
     if case.collective in ("all_reduce", "reduce_scatter"):
         total = np.sum([table(other) for other in range(case.ranks)], axis=0)
-        return pattern(total, rank * block if case.collective == "reduce_scatter" else 0, case.received, dtype)
+        return [period(total, rank * block if case.collective == "reduce_scatter" else 0, dtype)]
     if case.collective == "broadcast":
-        return pattern(table(0), 0, case.count, dtype)
+        return [period(table(0), 0, dtype)]
     start = rank * block if case.collective == "all_to_all" else 0
-    return np.concatenate([pattern(table(other), start, block, dtype) for other in range(case.ranks)])
+    return [period(table(other), start, dtype) for other in range(case.ranks)]
+
+
+def repeat(raw: Array, values: Array) -> None:
+    """Fill with a period, in place: arrays of the vector's size would cost more than what is measured."""
+    whole = raw.size // PERIOD * PERIOD
+    raw[:whole].reshape(-1, PERIOD)[...] = values
+    raw[whole:] = values[: raw.size - whole]
+
+
+def differing(raw: Array, values: Array) -> int:
+    """Elements that are not those of the repeated period."""
+    whole = raw.size // PERIOD * PERIOD
+    different = np.count_nonzero(raw[:whole].reshape(-1, PERIOD) != values)
+    return int(different + np.count_nonzero(raw[whole:] != values[: raw.size - whole]))
 
 
 class Trial:
@@ -337,12 +188,14 @@ class Trial:
         case, rank = self.case, self.library.rank
         self.receive.raw.fill(99)
         if case.collective != "broadcast" or rank == 0:
-            self.sends[0].raw[...] = pattern(table(rank), 0, case.sent, case.dtype)
+            repeat(self.sends[0].raw, period(table(rank), 0, case.dtype))
         self.meet()
         self.call(*self.arguments[0])
         if case.collective == "barrier":
             return 0
-        return sum(self.library.gather(int(np.count_nonzero(self.receive.raw != expected(case, rank)))))
+        periods = expected(case, rank)
+        parts = self.receive.raw.reshape(len(periods), -1)
+        return sum(self.library.gather(sum(map(differing, parts, periods))))
 
     def _slowest(self, seconds: float) -> float:
         return float(max(self.library.gather(seconds)))
@@ -353,9 +206,10 @@ def rows(trial: Trial, seconds: float) -> list[dict[str, Any]]:
 
     Checked is the last call, for libraries change their ways after a while and the timed one is meant.
     """
-    first_s = trial.latency_s(1)
-    once_s = max(1e-7, trial.latency_s(_between(WARM_UP_S / max(1e-7, first_s), 1, 20)))
-    latency_s = trial.latency_s(_between(seconds / once_s, 3, 100))
+    once_s = max(1e-7, trial.latency_s(1))
+    if once_s < seconds or trial.bytes <= MIB:  # else the first time is good enough, and another call too long
+        once_s = max(1e-7, trial.latency_s(_between(WARM_UP_S / once_s, 1, 20)))
+    latency_s = trial.latency_s(_between(seconds / once_s, 2 if trial.bytes > MIB else 3, 100))
     once_s = max(1e-7, latency_s)
     calls = _between(RUN_S / once_s, 2, 1000)
     back_to_back_s = trial.back_to_back_s(calls, _between(seconds / (calls * once_s), 1, 7))
@@ -386,7 +240,7 @@ def main() -> None:
     order = Order(**json.loads(sys.argv[1]))
     signal.alarm(order.limit_s)  # whatever becomes of the launcher, this process ends
     library = LIBRARIES[order.library]()
-    meeting = Meeting(order.meeting, library.rank, library.ranks)
+    meeting = Meeting(order.meeting, library.rank, library.ranks, order.crowded)
     gc.disable()
     with open(order.output if library.rank == 0 else os.devnull, "w", encoding="utf-8") as lines:
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,31 @@ def test_rounds_begin_with_another_variant_and_failures_are_given_up(
     assert [(row["variant"], row["round"]) for row in measured.failures] == [("mpich", 1), ("mpich", 2)]
 
 
+@pytest.mark.parametrize("wrong", [0, 3])
+def test_the_whole_and_its_exit_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wrong: int
+) -> None:
+    def launch(variant: peers_environment.Variant, *_: Any) -> tuple[list[dict[str, Any]], str]:
+        row = {"collective": "broadcast", "dtype": "float32", "bytes": 8, "timing": "latency", "us": 2.0, "wrong": 0}
+        mine = {"wrong": wrong, "us": 1.0} if variant.name == "ringtree" else {}
+        return [{"version": f"{variant.name} 1", "ranks": 2}, row | mine], ""
+
+    monkeypatch.setattr(peers_environment, "prepare", lambda name, folder: folder / name / "bin" / "python")
+    monkeypatch.setattr(peers_environment, "launch", launch)
+    file = tmp_path / "all.json"
+    monkeypatch.setattr(sys, "argv", ["compare_peers.py", "--ranks", "2", "--peers", "impi", "--json", str(file)])
+    assert compare_peers.main() == (1 if wrong else 0)
+    found = json.loads(file.read_text(encoding="utf-8"))
+    (cell,) = found["cells"]
+    assert (cell["best_peer"], cell["ratios"]) == ("impi", {"ringtree": 2, "ringtree-symmetric": 1})
+    assert cell["times_us"]["impi-wait"] == [2.0] * 5
+    assert len(found["wrong"]) == (5 if wrong else 0)
+    assert {"command", "processor", "cores", "kernel", "versions", "settings"} <= set(found["header"])
+    shown = capsys.readouterr().out
+    assert "#   impi-wait: impi-wait 1\n" in shown
+    assert ("WRONG in 3 elements" in shown) == bool(wrong)
+
+
 def test_ranks_that_hang_are_ended(tmp_path: Path) -> None:
     """A launcher that sleeps, with a child in its process group; and one that fails, with an error among its lines."""
     python = tmp_path / "python"
@@ -152,10 +178,19 @@ def test_ranks_that_hang_are_ended(tmp_path: Path) -> None:
     variant = peers_environment.PEERS[0]
     assert peers_environment.launch(variant, python, 2, {}, 1) == ([], "not done after 1 s, ended")
     child = (tmp_path / "child").read_text(encoding="utf-8").strip()
-    state = Path(f"/proc/{child}/stat")
-    assert not state.exists() or state.read_text(encoding="utf-8").split()[2] == "Z"
+    deadline = time.monotonic() + 10
+    while _runs(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not _runs(child)
     launcher.write_text("#!/bin/sh\necho one; echo 'ValueError: two'; echo three; exit 3\n", encoding="utf-8")
     assert peers_environment.launch(variant, python, 2, {}, 9) == ([], "ValueError: two")
+
+
+def _runs(process: str) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").split()[2] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("collective", ["all_reduce", "all_gather", "reduce_scatter", "broadcast", "all_to_all"])
@@ -164,15 +199,35 @@ def test_expected_results(collective: str, dtype: str) -> None:
     """Against the collectives written down with NumPy."""
     ranks, block = 3, 300
     case = peers_rank.Case(collective, dtype, ranks, ranks * block)
-    sent = [peers_rank.pattern(peers_rank.table(rank), 0, case.sent, dtype) for rank in range(ranks)]
+    sent = [_repeated(peers_rank.period(peers_rank.table(rank), 0, dtype), case.sent) for rank in range(ranks)]
     values = [_decoded(raw) for raw in sent]
     for rank in range(ranks):
         wanted = {
-            "all_reduce": sum(values), "broadcast": values[0], "all_gather": np.concatenate(values),
-            "reduce_scatter": np.split(sum(values), ranks)[rank] if collective != "all_gather" else None,
-            "all_to_all": np.concatenate([np.split(value, ranks)[rank] for value in values]),
-        }[collective]  # fmt: skip
-        assert np.array_equal(_decoded(peers_rank.expected(case, rank)), wanted)
+            "all_reduce": lambda: sum(values),
+            "broadcast": lambda: values[0],
+            "all_gather": lambda: np.concatenate(values),
+            "reduce_scatter": lambda at=rank: np.split(sum(values), ranks)[at],
+            "all_to_all": lambda at=rank: np.concatenate([np.split(value, ranks)[at] for value in values]),
+        }[collective]()
+        periods = peers_rank.expected(case, rank)
+        found = np.concatenate([_repeated(period, case.received // len(periods)) for period in periods])
+        assert np.array_equal(_decoded(found), wanted)
+
+
+@pytest.mark.parametrize("count", [0, 3, 251, 600])
+def test_wrong_elements_are_counted(count: int) -> None:
+    values = peers_rank.period(peers_rank.table(1), 7, "bfloat16")
+    raw = _repeated(values, count)
+    assert peers_rank.differing(raw, values) == 0
+    raw[count // 2 :: 200] += 1
+    assert peers_rank.differing(raw, values) == len(range(count // 2, count, 200))
+
+
+def _repeated(values: Any, count: int) -> Any:
+    raw = np.empty(count, values.dtype)
+    peers_rank.repeat(raw, values)
+    assert np.array_equal(raw, np.resize(values, count))
+    return raw
 
 
 def _decoded(raw: Any) -> Any:
@@ -180,7 +235,7 @@ def _decoded(raw: Any) -> Any:
 
 
 def test_sizes_become_elements_that_ranks_can_share() -> None:
-    order = peers_rank.Order("mpi", ["all_reduce", "barrier"], ["float32", "bfloat16"], [8, 64], 0.0, 1, "", "")
+    order = peers_rank.Order("mpi", ["all_reduce", "barrier"], ["float32", "bfloat16"], [8, 64], 0.0, 1, False, "", "")
     found = [(size, case.dtype, case.count) for size, case in peers_rank.cases(order, 3)]
     assert found == [
         (8, "float32", 3), (64, "float32", 18), (8, "bfloat16", 6), (64, "bfloat16", 33), (0, "float32", 0),
