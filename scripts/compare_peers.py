@@ -119,6 +119,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("-o", dest="output", metavar="FILE", help="ratios as a picture: .png, .svg")
     options = parser.parse_args()
+    options.load = round(os.getloadavg()[0], 2)  # other work's: it spoils what is measured
     if options.output and not options.output.endswith(PICTURES):
         parser.error(f"-o {options.output}: expected a name that ends in {' or '.join(PICTURES)}")
     for path, option in ((options.json, "--json"), (options.output, "-o")):
@@ -219,7 +220,7 @@ def header(options: argparse.Namespace, measured: Measured) -> Row:
     return {
         "command": shlex.join(["python", *sys.argv]), "processor": _processor(), "cores": environment.CORES,
         "kernel": platform.release(), "python": platform.python_version(), "ringtree_commit": git.stdout.strip(),
-        "rounds": options.rounds, "versions": measured.versions, "settings": settings,
+        "load_before": options.load, "rounds": options.rounds, "versions": measured.versions, "settings": settings,
     }  # fmt: skip
 
 
