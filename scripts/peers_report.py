@@ -141,7 +141,7 @@ def _us(value: float | None) -> str:
 
 
 def _ratio(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.2f}"
+    return "n/a" if value is None else f"{value:.{2 if value >= 0.1 else 3}f}"
 
 
 def draw(found: Sequence[Cell], path: str) -> None:
