@@ -30,6 +30,7 @@ HEADERS = [
     "fold",
     "arena",
     "execute",
+    "ndarray",
     "direct",
     "arborescence",
     "shallow",

@@ -16,6 +16,7 @@ DTYPES = _numbered(
     "int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 bfloat16 float8_e4m3fn float8_e5m2 "
     "float32 float64 complex64 complex128 bool",
 )
+DTYPE_NAMES = {number: name for name, number in DTYPES.items()}
 OPS = _numbered("RT_", "sum prod min max avg land lor lxor band bor bxor")
 ALGORITHMS = _numbered(
     "RT_ALGO_",

@@ -8,6 +8,7 @@ Communicator ── Session ─┬─ Endpoint (runs programs, C)
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -85,7 +86,8 @@ class Session:
         elements = board.board(options.cost_us).elements if board and options.clock is Clock.WALL else 0
         require_one_host(comm)
         arena = make_arena(comm, elements)
-        self.endpoint = agree(comm, lambda: Endpoint(arena, self.rank, self.ranks, options.timeout_s))
+        sharing = ranks_sharing_processors(comm)
+        self.endpoint = agree(comm, lambda: Endpoint(arena, self.rank, sharing, options.timeout_s))
         self.time: Timekeeper = agree(comm, lambda: make_timekeeper(self, comm))
         self.direct_kinds = self._kinds_without_program(comm)
         self.direct = make_direct(comm, self.endpoint) if self.direct_kinds else None
@@ -250,6 +252,15 @@ def require_one_host(comm: Any) -> None:
     sizes = comm.allgather(size)
     if any(size != comm.Get_size() for size in sizes):
         raise UnsupportedError("the ranks are on several hosts; ringtree's ranks must share one host's memory")
+
+
+def ranks_sharing_processors(comm: Any) -> int:
+    """1 where every rank can have a processor to itself, bound to it or not; else all of them share."""
+    ranks: int = comm.Get_size()
+    if not hasattr(os, "sched_getaffinity"):
+        return ranks
+    together = set().union(*comm.allgather(os.sched_getaffinity(0)))
+    return 1 if ranks <= len(together) else ranks
 
 
 def make_arena(comm: Any, elements: int) -> Arena:

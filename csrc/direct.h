@@ -30,6 +30,7 @@
 #define RINGTREE_DIRECT_H
 
 #include "execute.h"
+#include "ndarray.h"
 
 /* cffi: begin */
 typedef struct rt_direct rt_direct;
@@ -61,10 +62,11 @@ void rt_direct_limits(const rt_direct *direct, rt_limits *limits);
  * said to the others; every other error revokes. */
 int rt_direct_run(rt_direct *direct, const rt_direct_spec *spec, int64_t wait_ns, rt_error *error);
 int rt_direct_wait(rt_direct *direct, int64_t wait_ns, rt_error *error);
-/* The same for equal parts, by the bytes of both buffers; code: kind | dtype << 8 | (op + 1) << 16. RT_ERR_INVALID
- * without a text: not a call that this understands; nothing was begun. */
-int rt_direct_quick(rt_direct *direct, int32_t code, int32_t root, const void *send, int64_t send_bytes, void *receive,
-                    int64_t receive_bytes, rt_error *error);
+/* The same for equal parts, from two NumPy arrays by the addresses of their objects (the same one for broadcast, and in
+ * place). RT_ERR_INVALID without a text: not a call that this understands; nothing was begun. */
+int rt_direct_arrays(rt_direct *direct, const rt_ndarrays *known, int32_t kind, int32_t op, int32_t root, uint64_t send,
+                     uint64_t receive, rt_error *error);
+int rt_direct_barrier(rt_direct *direct, rt_error *error);
 /* Begin and return at once. Wait as above. */
 int rt_direct_start(rt_direct *direct, const rt_direct_spec *spec, rt_error *error);
 /* Number of the operation that was begun last; whether it is under way: 0: no, 1: somebody runs it, 2: started. */

@@ -1,50 +1,62 @@
-/* direct_quick: a call of equal parts, from two buffers and their bytes. What is not plain and right goes the long way
- * round, where it gets its error or its meaning. */
+/* direct_quick: a call of equal parts, from two NumPy arrays. What is not plain and right goes the long way round,
+ * where it gets its error or its meaning. */
 #include "direction.h"
+#include "ndarray.h"
 
-static bool apart(const char *a, int64_t a_bytes, const char *b, int64_t b_bytes) {
-    return a + a_bytes <= b || b + b_bytes <= a;
+static bool apart(const rt_ndarray *a, const rt_ndarray *b, int64_t element) {
+    const char *x = a->data, *y = b->data;
+    return x + a->count * element <= y || y + b->count * element <= x;
 }
 
 /* The count of the collective, or -1. */
-static int64_t count_of(const rt_direct *d, int kind, int64_t element, int64_t send, int64_t receive) {
-    const int64_t ranks = d->rounds.ranks;
+static int64_t count_of(int kind, int64_t ranks, int64_t send, int64_t receive) {
     switch (kind) {
     case RT_ALL_REDUCE:
-        return send == receive ? send / element : -1;
+        return send == receive ? send : -1;
     case RT_REDUCE_SCATTER:
-        return send % (ranks * element) == 0 && receive >= send / ranks ? send / element : -1;
+        return send % ranks == 0 && receive >= send / ranks ? send : -1;
     case RT_ALL_GATHER:
-        return send <= receive / ranks ? send / element * ranks : -1;
+        return send <= receive / ranks ? send * ranks : -1;
     case RT_ALL_TO_ALL:
-        return send % (ranks * element) == 0 && receive >= send ? send / element : -1;
+        return send % ranks == 0 && receive >= send ? send : -1;
     case RT_BROADCAST:
-        return receive / element;
-    case RT_BARRIER:
-        return 0;
+        return receive;
     default:
         return -1;
     }
 }
 
-int rt_direct_quick(rt_direct *d, int32_t code, int32_t root, const void *send, int64_t send_bytes, void *receive,
-                    int64_t receive_bytes, rt_error *error) {
-    rt_direct_spec spec = {{.kind = code & 0xff, .ranks = d->rounds.ranks, .root = root},
-                           send,
-                           receive,
-                           code >> 8 & 0xff,
-                           (code >> 16) - 1};
-    const int64_t element = rt_dtype_size(spec.dtype);
-    const bool same = spec.collective.kind == RT_ALL_REDUCE && send == receive;
+static int refuse(rt_error *error) {
     error->text[0] = '\0';
-    if (element < 1 || send_bytes % element || receive_bytes % element ||
-        (send && !same && !apart(send, send_bytes, receive, receive_bytes))) {
-        return RT_ERR_INVALID;
+    return RT_ERR_INVALID;
+}
+
+int rt_direct_arrays(rt_direct *d, const rt_ndarrays *known, int32_t kind, int32_t op, int32_t root, uint64_t send,
+                     uint64_t receive, rt_error *error) {
+    rt_ndarray from, to;
+    if (!rt_ndarray_read(known, receive, &to) || (!to.writable && (kind != RT_BROADCAST || root != d->rounds.rank))) {
+        return refuse(error);
     }
-    spec.collective.count = count_of(d, spec.collective.kind, element, send_bytes, receive_bytes);
-    if (spec.collective.count < 0) {
-        return RT_ERR_INVALID;
+    from = to;
+    if (send != receive) {
+        if (!rt_ndarray_read(known, send, &from) || from.dtype != to.dtype ||
+            (from.data != to.data && !apart(&from, &to, rt_dtype_size(to.dtype)))) {
+            return refuse(error);
+        }
     }
-    spec.input = send ? send : receive;
+    if (from.data == to.data && kind != RT_ALL_REDUCE && kind != RT_BROADCAST && from.count > 0) {
+        return refuse(error);
+    }
+    rt_direct_spec spec = {{.kind = kind, .ranks = d->rounds.ranks, .root = root}, from.data, to.data, to.dtype, op};
+    spec.collective.count = count_of(kind, d->rounds.ranks, from.count, to.count);
+    if (spec.collective.count < 0 || root < 0 || root >= d->rounds.ranks ||
+        (op >= 0 && !rt_reduce_supports(to.dtype, op))) {
+        return refuse(error);
+    }
+    return rt_direct_run(d, &spec, RT_QUICK_WAIT_NS, error);
+}
+
+int rt_direct_barrier(rt_direct *d, rt_error *error) {
+    rt_direct_spec spec = {{.kind = RT_BARRIER, .ranks = d->rounds.ranks}, NULL, NULL, RT_UINT8, -1};
     return rt_direct_run(d, &spec, RT_QUICK_WAIT_NS, error);
 }
