@@ -9,7 +9,7 @@
 
 enum { OTHERS_NS = 1000000 };
 
-static const rt_limits LIMITS = {16384, 65536, 8 << 20, INT64_MAX};
+static const rt_limits LIMITS = {32768, 65536, 4 << 20, INT64_MAX};
 
 static bool is_source(const rt_turns *at, int32_t me, int32_t rank) {
     const int kind = at->c.kind;

@@ -3,6 +3,8 @@
 
 #include "direction.h"
 
+enum { PLACED_BYTES = 1024 }; /* below, a copy costs less than a second hand-over */
+
 static bool reduces(int kind) {
     return kind == RT_ALL_REDUCE || kind == RT_REDUCE_SCATTER || kind == RT_REDUCE;
 }
@@ -72,7 +74,7 @@ static void cut(rt_turns *at, int64_t longest, int64_t bytes) {
     at->piece = at->piece > line ? at->piece / line * line : at->piece;
     at->pieces = longest ? (longest + at->piece - 1) / at->piece : 1;
     at->marks = at->pieces + 1;
-    at->large = true;
+    at->large = at->placed = true;
 }
 
 static void plan_reduction(const rt_direct *d, rt_turns *at) {
@@ -82,6 +84,11 @@ static void plan_reduction(const rt_direct *d, rt_turns *at) {
     at->work = rt_reduce_whole;
     at->inside = at->bytes <= RT_INLINE_BYTES;
     at->all_wait = at->c.kind != RT_REDUCE;
+    if (d->reach.used && at->bytes >= PLACED_BYTES && at->bytes <= d->limits.whole_bytes) {
+        at->work = rt_reduce_placed;
+        at->all_wait = at->placed = at->large = true;
+        at->marks = 2;
+    }
     if (at->bytes > d->limits.whole_bytes) {
         at->work = rt_reduce_parts;
         at->all_wait = true;

@@ -158,7 +158,7 @@ static void combine_piece(rt_direct *d, int64_t piece) {
 }
 
 /* With all buffers in reach one piece is enough. */
-static void settle_pieces(rt_direct *d) {
+static bool settle_pieces(rt_direct *d) {
     rt_turns *at = &d->at;
     bool reachable = true;
     for (int32_t rank = 0; rank < d->rounds.ranks; rank++) {
@@ -174,6 +174,7 @@ static void settle_pieces(rt_direct *d) {
     if (at->c.kind == RT_REDUCE_SCATTER) {
         at->last_wait = d->peers[d->rounds.rank].input != NULL;
     }
+    return reachable;
 }
 
 int rt_reduce_parts(rt_direct *d, int64_t turn) {
@@ -194,30 +195,80 @@ int rt_reduce_parts(rt_direct *d, int64_t turn) {
     if (at->c.kind != RT_REDUCE_SCATTER && !me->output && goes_to(d, d->rounds.rank)) {
         copy_out(d, turn - 2);
     }
-    if (turn == at->marks && me->output && at->c.kind != RT_REDUCE_SCATTER) {
+    if (turn == at->marks && at->pieces && me->output && at->c.kind != RT_REDUCE_SCATTER) {
         rt_reach_pull(me->output, d->rounds.rank, me->output_at, at->output_bytes);
     }
     return RT_OK;
 }
 
-/* Small: everybody's whole input, combined by everybody who wants the result. */
-int rt_reduce_whole(rt_direct *d, int64_t turn) {
+/* Whether the input can be read where it lies until all have read it: in place it is overwritten. */
+static bool keeps_input(const rt_peer *peer) {
+    return peer->input && !(peer->input == peer->output && peer->input_at == peer->output_at);
+}
+
+/* The whole result for this rank, from everybody's whole input: in a slot, or where it lies. */
+static void combine_whole(rt_direct *d) {
     const rt_turns *at = &d->at;
     const int32_t me = d->rounds.rank;
-    if (turn == 0) {
-        rt_copy(rt_outbox(d), at->input, at->input_bytes);
-        return RT_OK;
-    }
     int64_t begin = 0, length = at->c.count;
     if (at->c.kind == RT_REDUCE_SCATTER) {
         rt_collective_part(&at->c, me, &begin, &length);
     } else if (!goes_to(d, me)) {
+        return;
+    }
+    for (int64_t done = 0, all = length * at->element; done < all || done == 0;) {
+        const int64_t from = begin * at->element + done;
+        int64_t bytes = all - done;
+        for (int32_t rank = 0; rank < d->rounds.ranks; rank++) {
+            char *where = (char *)(rank == me ? at->input : rt_inbox(d, rank)) + from;
+            if (at->placed && rank != me && keeps_input(&d->peers[rank])) {
+                bytes = rt_reach_run(d->peers[rank].input, rank, d->peers[rank].input_at + from, bytes, &where);
+            }
+            d->sources[rank] = where;
+        }
+        void *target[1] = {at->output + done};
+        rt_fold_run(&at->fold, target, 1, d->sources, d->rounds.ranks, bytes / at->element, 0);
+        done += bytes;
+        if (bytes == 0) {
+            return;
+        }
+    }
+}
+
+/* Small: everybody's whole input, combined by everybody who wants the result. */
+int rt_reduce_whole(rt_direct *d, int64_t turn) {
+    if (turn == 0) {
+        rt_copy(rt_outbox(d), d->at.input, d->at.input_bytes);
+    } else {
+        combine_whole(d);
+    }
+    return RT_OK;
+}
+
+/* Small, where some memory can be reached: with all buffers in reach in parts, else as whole inputs. */
+int rt_reduce_placed(rt_direct *d, int64_t turn) {
+    rt_turns *at = &d->at;
+    const rt_peer *me = &d->peers[d->rounds.rank];
+    if (turn == 0) {
+        rt_places_tell(d);
+        if (!keeps_input(me)) {
+            rt_copy(rt_outbox(d), at->input, at->input_bytes);
+        }
         return RT_OK;
     }
-    for (int32_t rank = 0; rank < d->rounds.ranks; rank++) {
-        d->sources[rank] = (rank == me ? at->input : rt_inbox(d, rank)) + begin * at->element;
+    if (turn > 1) {
+        return rt_reduce_parts(d, turn);
     }
-    void *target[1] = {at->output};
-    rt_fold_run(&at->fold, target, 1, d->sources, d->rounds.ranks, length, 0);
+    if (rt_places_hear(d) != RT_OK) {
+        return RT_ERR_INVALID;
+    }
+    if (settle_pieces(d)) {
+        combine_piece(d, 0);
+        return RT_OK;
+    }
+    at->pieces = 0; /* nothing is left for later turns but to wait */
+    at->marks = 2;
+    at->last_wait = keeps_input(me);
+    combine_whole(d);
     return RT_OK;
 }

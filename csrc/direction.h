@@ -38,6 +38,7 @@ typedef struct rt_turns {
     int64_t input_bytes, output_bytes;
     bool inside, large; /* inside: the contribution fits the mark; large: in pieces, or in place where reachable */
     bool stream;
+    bool placed;    /* ranks tell where their buffers lie */
     bool all_wait;  /* every rank needs every other in each turn */
     bool last_wait; /* the last round has to be seen by all before the operation ends */
     bool started;   /* nobody waits for it: others may make it go on */
@@ -71,6 +72,7 @@ int rt_direct_help(rt_direct *direct);
 int rt_direct_plan(rt_direct *direct, const rt_direct_spec *spec, rt_error *error);
 
 int rt_reduce_whole(rt_direct *direct, int64_t turn);
+int rt_reduce_placed(rt_direct *direct, int64_t turn);
 int rt_reduce_parts(rt_direct *direct, int64_t turn);
 int rt_move_pieces(rt_direct *direct, int64_t turn);
 void rt_move_own(rt_direct *direct);

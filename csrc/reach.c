@@ -124,6 +124,7 @@ int rt_reach_add(rt_reach *reach, int64_t number, void *address, int64_t bytes, 
         return rt_fail(error, RT_ERR_NO_MEMORY, "region: out of memory");
     }
     memcpy(copy, parts, size);
+    reach->used = true;
     reach->regions[reach->many++] = (rt_region){number, address, bytes, false, copy};
     return RT_OK;
 }

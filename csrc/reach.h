@@ -40,6 +40,7 @@ typedef struct rt_reach {
     int32_t many, room;
     rt_region *regions; /* by number */
     int32_t last;       /* index that was found last */
+    bool used;          /* there has been a region: the same on all ranks */
 } rt_reach;
 
 enum { RT_NOWHERE = -1 };
