@@ -31,6 +31,7 @@ HEADERS = [
     "arena",
     "execute",
     "ndarray",
+    "fetch",
     "direct",
     "arborescence",
     "shallow",

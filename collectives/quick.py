@@ -1,8 +1,8 @@
 """The short way into the core: plain NumPy arrays of equal parts, no board. All else takes accelerated.py's way.
 
 A call costs one call of C, which looks at the arrays itself. What is not plain (lists, IN_PLACE of more than Allreduce,
-arrays that are not contiguous, operations of the user's own, lengths that do not fit) is noticed before anything is said
-to other ranks, and goes the long way, which understands it or says what is wrong.
+arrays that are not contiguous, operations of the user's own, lengths that do not fit) is noticed before anything is
+said to other ranks, and goes the long way, which understands it or says what is wrong.
 """
 
 from __future__ import annotations

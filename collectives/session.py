@@ -33,6 +33,7 @@ from .planning import Plan, Planner
 from .regions import Regions
 from .specification import Specification, for_collective
 from .timekeeping import Timekeeper, make_timekeeper
+from .tuning import limits_for
 
 Result = TypeVar("Result")
 
@@ -91,6 +92,8 @@ class Session:
         self.time: Timekeeper = agree(comm, lambda: make_timekeeper(self, comm))
         self.direct_kinds = self._kinds_without_program(comm)
         self.direct = make_direct(comm, self.endpoint) if self.direct_kinds else None
+        if self.direct is not None:
+            self.direct.limits = limits_for(comm, self.direct, crowded=sharing > 1)
         self.regions = Regions(self.direct, self.rank, self.ranks)
 
     def run(self, shape: Collective, dtype: str, op: str | None, source: int, target: int) -> None:

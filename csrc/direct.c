@@ -66,9 +66,7 @@ static int compare(const rt_direct *d, rt_error *error) {
 static int take_turn(rt_direct *d, rt_error *error) {
     rt_turns *at = &d->at;
     int status = at->turn == 1 ? compare(d, error) : RT_OK;
-    if (status == RT_OK && at->work(d, at->turn) != RT_OK) {
-        status = rt_fail(error, RT_ERR_INVALID, "a rank named memory that this one does not know");
-    }
+    status = status ? status : at->work(d, at->turn, error);
     if (status == RT_OK && at->turn < at->marks) {
         rt_rounds_mark(&d->rounds, d->signature);
         if (at->turn == 0 && at->work == rt_move_pieces) {
