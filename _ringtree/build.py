@@ -29,6 +29,7 @@ HEADERS = [
     "reduce",
     "fold",
     "arena",
+    "lend",
     "execute",
     "ndarray",
     "fetch",

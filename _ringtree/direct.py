@@ -175,15 +175,15 @@ class Direct:
 
     def drop_region(self, number: int) -> None:
         """This rank's memory is gone."""
-        if self.handle is not None:
+        if self.handle:
             lib.rt_direct_drop_region(self.handle, number)
 
     def remove_region(self, number: int) -> None:
         """Every rank's memory is gone."""
-        if self.handle is not None:
+        if self.handle:
             lib.rt_direct_remove_region(self.handle, number)
 
     def close(self) -> None:
-        if self.handle is not None:
+        if self.handle:
             lib.rt_direct_free(self.handle)
-            self.handle = None
+            self.handle = ffi.NULL

@@ -191,6 +191,9 @@ static int go_on(rt_direct *d, int64_t wait_ns, rt_error *error) {
 
 static int begin(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
     uint32_t nobody = 0;
+    if (!d) {
+        return rt_fail(error, RT_ERR_INVALID, "the communicator was freed");
+    }
     int status = rt_engine_check(d->comm->engine, error);
     if (status != RT_OK) {
         return status;
@@ -337,11 +340,11 @@ void rt_direct_limits(const rt_direct *d, rt_limits *limits) {
 }
 
 uint64_t rt_direct_sequence(const rt_direct *d) {
-    return d->sequence;
+    return d ? d->sequence : 0;
 }
 
 int rt_direct_busy(const rt_direct *d) {
-    return d->active ? 1 + d->at.started : 0;
+    return d && d->active ? 1 + d->at.started : 0;
 }
 
 void rt_direct_abandon(rt_direct *d) {
