@@ -67,6 +67,8 @@ int rt_direct_wait(rt_direct *direct, int64_t wait_ns, rt_error *error);
 int rt_direct_arrays(rt_direct *direct, const rt_ndarrays *known, int32_t kind, int32_t op, int32_t root, uint64_t send,
                      uint64_t receive, rt_error *error);
 int rt_direct_barrier(rt_direct *direct, rt_error *error);
+/* The same operation so many times, for measurements: nanoseconds of all of them, or a status below 0. */
+int64_t rt_direct_repeat(rt_direct *direct, const rt_direct_spec *spec, int32_t times, rt_error *error);
 /* Begin and return at once. Wait as above. */
 int rt_direct_start(rt_direct *direct, const rt_direct_spec *spec, rt_error *error);
 /* Number of the operation that was begun last; whether it is under way: 0: no, 1: somebody runs it, 2: started. */

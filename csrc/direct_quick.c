@@ -60,3 +60,14 @@ int rt_direct_barrier(rt_direct *d, rt_error *error) {
     rt_direct_spec spec = {{.kind = RT_BARRIER, .ranks = d->rounds.ranks}, NULL, NULL, RT_UINT8, -1};
     return rt_direct_run(d, &spec, RT_QUICK_WAIT_NS, error);
 }
+
+int64_t rt_direct_repeat(rt_direct *d, const rt_direct_spec *spec, int32_t times, rt_error *error) {
+    const int64_t begin = rt_now_ns();
+    for (int32_t i = 0; i < times; i++) {
+        int status = rt_direct_run(d, spec, INT64_C(1) << 40, error);
+        if (status != RT_OK) {
+            return status < 0 ? status : RT_ERR_TIMEOUT;
+        }
+    }
+    return rt_now_ns() - begin;
+}
