@@ -10,6 +10,7 @@ from typing import Any
 from _ringtree.errors import CollectiveTimeoutError
 from _ringtree.names import DTYPES, OPS
 from _ringtree.native import array, check, exception, ffi, lib, new_error, text_of
+from _ringtree.ndarrays import table
 from _ringtree.program import Collective
 from _ringtree.runtime import WAIT_SLICE_NS, Endpoint, Segment
 
@@ -33,12 +34,13 @@ class Call:
 
     def __init__(self, shape: Collective, dtype: str, op: str | None, source: int, target: int) -> None:
         collective, self._arrays = shape.to_c()
-        self.spec = ffi.new("rt_direct_spec *")
+        self.prepared = ffi.new("rt_direct_prepared *")
+        self.spec = ffi.addressof(self.prepared, "spec")
         self.spec.collective = collective[0]
         self.spec.input, self.spec.output = ffi.cast("void *", source), ffi.cast("void *", target)
         self.spec.dtype = DTYPES[dtype]
         self.spec.op = -1 if op is None else OPS[op]
-        self.memory: object = None  # what the caller wants to be kept alive as long as this
+        self.memory: Any = None  # what the caller wants to be kept alive as long as this
         self._what = f"{shape.kind} of {shape.count} {dtype}"
 
     def describe(self) -> str:
@@ -70,6 +72,8 @@ class Direct:
         make = lib.rt_direct_new
         check(make(endpoint.handle, segment.handle, int(create), out, self.error), self.error)
         self.handle = out[0]
+        self._arrays = table()
+        self.caller = ffi.new("rt_direct_caller *", [self.handle, self._arrays.handle, self.error])
         self._segment = segment
         self._endpoint = endpoint
         self.rank = endpoint.rank
@@ -186,4 +190,4 @@ class Direct:
     def close(self) -> None:
         if self.handle:
             lib.rt_direct_free(self.handle)
-            self.handle = ffi.NULL
+            self.handle = self.caller.direct = ffi.NULL

@@ -17,11 +17,10 @@ from mpi4py import MPI
 from _ringtree.direct import Call, Direct
 from _ringtree.errors import InputError
 from _ringtree.native import lib
-from _ringtree.runtime import WAIT_SLICE_NS
 
 from .accelerated import Accelerated
 
-_run = lib.rt_direct_run
+_again = lib.rt_direct_again
 
 
 class Persistent:
@@ -32,7 +31,8 @@ class Persistent:
         self._active = False
         self._sequence = 0
         if direct is not None and call is not None:
-            self._spec, self._error = call.spec, direct.error
+            call.prepared.caller = direct.caller
+            self._prepared = call.prepared
 
     def __call__(self) -> None:
         """Start and wait."""
@@ -41,7 +41,7 @@ class Persistent:
             self.Start()
             self.Wait()
             return
-        status = _run(direct.handle, self._spec, WAIT_SLICE_NS, self._error)
+        status = _again(self._prepared)
         if status:
             self._go_on(direct, status)
 

@@ -333,6 +333,7 @@ void rt_direct_set_limits(rt_direct *d, const rt_limits *limits) {
     d->limits.piece_bytes = between(RT_LINE, limits->piece_bytes, piece);
     d->limits.stream_bytes = between(0, limits->stream_bytes, INT64_MAX);
     d->limits.fetch_bytes = between(0, limits->fetch_bytes, INT64_MAX);
+    d->plan.work = NULL;
 }
 
 void rt_direct_limits(const rt_direct *d, rt_limits *limits) {
@@ -372,6 +373,7 @@ int rt_direct_add_region(rt_direct *d, int64_t number, void *address, int64_t by
         char *mirror = mirrors[i];
         parts[i] = (rt_part_view){bodies[i], mirror, mirror + length[0], length[0], length[1], length[2]};
     }
+    d->plan.work = NULL;
     int status = rt_reach_add(&d->reach, number, address, bytes, parts, error);
     free(parts);
     return status;

@@ -58,6 +58,7 @@ struct rt_direct {
     rt_reach reach;
     rt_limits limits;
     rt_turns at;
+    rt_turns plan;          /* of the last operation, before its first turn: often the next is the same */
     _Atomic uint32_t taken; /* by the thread that runs an operation */
     bool active;
     uint64_t sequence, signature;

@@ -40,11 +40,11 @@ def slowest(call: Callable[[], float]) -> float:
     return median(found)
 
 
-def per_call(call: Callable[[], object], repeats: int) -> Callable[[], float]:
+def per_call(call: Callable[..., object], repeats: int, *arguments: object) -> Callable[[], float]:
     def run() -> float:
         begin = time.perf_counter()
         for _ in range(repeats):
-            call()
+            call(*arguments)
         return (time.perf_counter() - begin) / repeats * 1e6
 
     return run
@@ -60,12 +60,11 @@ def overheads(comm: Any, nbytes: int) -> dict[str, float]:
     def in_c() -> float:
         return float(lib.rt_direct_repeat(direct.handle, spec, repeats, direct.error)) / repeats / 1e3
 
-    allreduce = comm.Allreduce
     return {
         "bytes": nbytes,
         "C": slowest(in_c),
         "prepared": slowest(per_call(prepared, repeats)),
-        "Python": slowest(per_call(lambda: allreduce(send, receive), repeats)),
+        "Python": slowest(per_call(comm.Allreduce, repeats, send, receive)),
     }
 
 
@@ -83,12 +82,10 @@ def of_the_bound(comm: Any, nbytes: int) -> dict[str, float]:
     fold, best, f32, total = lib.rt_fold_with, lib.rt_isa_best(), DTYPES["float32"], OPS["sum"]
 
     def alone() -> None:
-        lib.rt_fold_with(
-            lib.rt_isa_best(), DTYPES["float32"], OPS["sum"], ranks, targets, ranks, sources, ranks, part, 1
-        )
+        fold(best, f32, total, ranks, targets, ranks, sources, ranks, part, 1)
 
     moved = 2 * ranks * nbytes
-    call_us, alone_us = slowest(per_call(lambda: comm.Allreduce(send, receive), 5)), slowest(per_call(alone, 5))
+    call_us, alone_us = slowest(per_call(comm.Allreduce, 5, send, receive)), slowest(per_call(alone, 5))
     return {
         "bytes": nbytes,
         "time_us": call_us,
