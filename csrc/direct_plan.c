@@ -109,7 +109,8 @@ static void plan_move(const rt_direct *d, rt_turns *at) {
     at->all_wait = !rt_takes_root(kind);
     if (at->bytes > d->limits.whole_bytes) {
         cut(at, longest, least(d->limits.piece_bytes, d->rounds.slot_bytes / copies));
-        at->fetched = at->bytes >= d->limits.fetch_bytes;
+        /* Of two ranks the sender of a broadcast would stand idle: through slots it copies while the other does. */
+        at->fetched = at->bytes >= d->limits.fetch_bytes && (kind != RT_BROADCAST || d->rounds.ranks > 2);
     }
 }
 
