@@ -624,7 +624,7 @@ def test_rank_0_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_board_has_no_direct_path() -> None:
     with (
-        pytest.raises(ringtree.Error, match="'direct' .*without a board"),
+        pytest.raises(ringtree.Error, match=r"'direct' .*without a board"),
         opened(board="ppu-8", algorithm="direct") as comm,
     ):
         total(comm)
