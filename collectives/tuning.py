@@ -30,7 +30,7 @@ DEFAULT = Limits(whole_bytes=32 * KIB, piece_bytes=64 * KIB, stream_bytes=4096 *
 # A way has to be this much faster than the one that is taken otherwise.
 MARGIN = 0.97
 ROUNDS = 4
-_known: dict[tuple[int, bool], Limits] = {}
+_known: dict[tuple[int, bool, bool], Limits] = {}
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ def limits_for(comm: Any, direct: Direct, crowded: bool, fresh: bool = False) ->
     key = (ranks, crowded, fetches)
     found = None
     if comm.Get_rank() == 0 and not fresh:
-        found = _known.get((ranks, crowded)) or _unpacked(cache.get(key))
+        found = _known.get(key) or _unpacked(cache.get(key))
     found = comm.bcast(found)
     if found is None:
         found = measure(comm, direct, DEFAULT if fetches else replace(DEFAULT, fetch_bytes=NEVER))
         if comm.Get_rank() == 0:
             cache.put(key, asdict(found))
             info(f"direct path tuned for {ranks} ranks: {found}")
-    _known[ranks, crowded] = found
+    _known[key] = found
     return found
 
 

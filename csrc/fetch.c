@@ -17,7 +17,7 @@ int rt_fetch(int64_t process, uint64_t address, void *to, int64_t bytes, rt_erro
         struct iovec here = {(char *)to + done, (size_t)(bytes - done)};
         struct iovec there = {(void *)(uintptr_t)(address + (uint64_t)done), (size_t)(bytes - done)};
         ssize_t n = process_vm_readv((pid_t)process, &here, 1, &there, 1, 0);
-        if (n <= 0 && errno != EINTR) {
+        if (n == 0 || (n < 0 && errno != EINTR)) {
             return rt_fail(error, RT_ERR_SYSTEM, "cannot read the memory of process %ld: %s", (long)process,
                            n < 0 ? strerror(errno) : "nothing was read");
         }

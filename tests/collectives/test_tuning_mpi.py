@@ -34,8 +34,8 @@ def test_measured_in_time_and_alike_on_all_ranks() -> None:
 
 def test_kept_and_found_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(algorithm="direct") as comm:
-        ((_, crowded),) = tuning._known
-        first = tuning._known[RANKS, crowded]
+        ((_, crowded, fetches),) = tuning._known
+        first = tuning._known[RANKS, crowded, fetches]
         monkeypatch.setattr(tuning, "_known", {})
         monkeypatch.setattr(tuning, "measure", lambda *_: pytest.fail("measured again"))
         assert limits_for(WORLD, comm.session.direct, crowded) == first
