@@ -10,6 +10,7 @@ from typing import Any
 from _ringtree.errors import CollectiveTimeoutError
 from _ringtree.names import DTYPES, OPS
 from _ringtree.native import array, check, exception, ffi, lib, new_error, text_of
+from _ringtree.ndarrays import table
 from _ringtree.program import Collective
 from _ringtree.runtime import WAIT_SLICE_NS, Endpoint, Segment
 
@@ -33,15 +34,29 @@ class Call:
 
     def __init__(self, shape: Collective, dtype: str, op: str | None, source: int, target: int) -> None:
         collective, self._arrays = shape.to_c()
-        self.spec = ffi.new("rt_direct_spec *")
+        self.prepared = ffi.new("rt_direct_prepared *")
+        self.spec = ffi.addressof(self.prepared, "spec")
         self.spec.collective = collective[0]
         self.spec.input, self.spec.output = ffi.cast("void *", source), ffi.cast("void *", target)
         self.spec.dtype = DTYPES[dtype]
         self.spec.op = -1 if op is None else OPS[op]
+        self.memory: Any = None  # what the caller wants to be kept alive as long as this
         self._what = f"{shape.kind} of {shape.count} {dtype}"
 
     def describe(self) -> str:
         return self._what
+
+
+def can_fetch(comm: Any) -> bool:
+    """Whether this process may read the next rank's private memory; all ranks of the communicator call it."""
+    secret = ffi.new("uint64_t *", 0x72696E67 + comm.Get_rank())
+    answers = comm.allgather((lib.rt_fetch_process(), int(ffi.cast("uintptr_t", secret))))
+    neighbour = (comm.Get_rank() + 1) % comm.Get_size()
+    process, address = answers[neighbour]
+    found, error = ffi.new("uint64_t *"), new_error()
+    status = lib.rt_fetch(process, address, found, 8, error)
+    comm.barrier()  # the secrets live until all have looked
+    return bool(status == 0 and found[0] == 0x72696E67 + neighbour)
 
 
 def least_bytes(ranks: int) -> int:
@@ -57,6 +72,8 @@ class Direct:
         make = lib.rt_direct_new
         check(make(endpoint.handle, segment.handle, int(create), out, self.error), self.error)
         self.handle = out[0]
+        self._arrays = table()
+        self.caller = ffi.new("rt_direct_caller *", [self.handle, self._arrays.handle, self.error])
         self._segment = segment
         self._endpoint = endpoint
         self.rank = endpoint.rank
@@ -162,15 +179,15 @@ class Direct:
 
     def drop_region(self, number: int) -> None:
         """This rank's memory is gone."""
-        if self.handle is not None:
+        if self.handle:
             lib.rt_direct_drop_region(self.handle, number)
 
     def remove_region(self, number: int) -> None:
         """Every rank's memory is gone."""
-        if self.handle is not None:
+        if self.handle:
             lib.rt_direct_remove_region(self.handle, number)
 
     def close(self) -> None:
-        if self.handle is not None:
+        if self.handle:
             lib.rt_direct_free(self.handle)
-            self.handle = None
+            self.handle = self.caller.direct = ffi.NULL

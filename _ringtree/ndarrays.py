@@ -56,7 +56,7 @@ class ArrayTable:
             address = int(array.__array_interface__["data"][0])
             if self.read(array) != (address, array.size, str(array.dtype), array.flags.writeable):
                 return False
-        return all(self.read(array) is None for array in (block[::2], np.zeros(3, "S4"), np.matrix([1.0])))
+        return all(self.read(array) is None for array in (block[::2], np.zeros(3, "S4")))
 
 
 @lru_cache(maxsize=1)

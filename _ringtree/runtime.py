@@ -57,10 +57,29 @@ class Segment:
     def address(self) -> int:
         return int(ffi.cast("uintptr_t", lib.rt_segment_data(self.handle)))
 
+    def lend(self, address: int, size: int) -> None:
+        """The first `size` bytes become the pages at the address (csrc/lend.h); only the rest stays here."""
+        error = new_error()
+        check(lib.rt_segment_lend(self.handle, address, size, error), error)
+        self.size -= size
+
     def release(self) -> None:
         """Somebody else frees it from here on."""
         ffi.gc(self.handle, None)
         self.handle = None
+
+
+def take_back(address: int, size: int) -> None:
+    """Pages that were lent become private again, with what they hold."""
+    error = new_error()
+    check(lib.rt_segment_take_back(address, size, error), error)
+
+
+def whole_pages(address: int, size: int) -> tuple[int, int, int]:
+    """Bytes before the first whole page, in whole pages, behind the last."""
+    lengths = ffi.new("int64_t[3]")
+    lib.rt_whole_pages(address, size, lengths)
+    return int(lengths[0]), int(lengths[1]), int(lengths[2])
 
 
 class Arena:

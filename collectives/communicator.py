@@ -30,10 +30,12 @@ from topology import Topology, load
 
 from .datatypes import numpy_type
 from .launcher import check_launcher
+from .persistent import Preparing
 from .planning import Plan, shape_of
 from .quick import Quick
 from .regions import parts_and_lines
-from .session import Options, Session, agree, share_segment
+from .session import Options, Session
+from .sharing import agree, share_segment
 from .specification import for_collective, parse
 
 PROCESS = os.getpid()
@@ -47,7 +49,7 @@ class _WorldByDefault(type):
         return super().__call__(MPI.COMM_WORLD if comm is None else comm, *args, **keywords)
 
 
-class Communicator(Quick, MPI.Intracomm, metaclass=_WorldByDefault):
+class Communicator(Preparing, Quick, MPI.Intracomm, metaclass=_WorldByDefault):  # type: ignore[misc]
     """A communicator over the ranks of `comm` (duplicated: the original stays as it is). Made by all ranks together.
 
     board: a shipped board's name, a file, a Topology, "none" or None (no emulation; RINGTREE_TOPO_FILE may name one).
@@ -192,6 +194,21 @@ class Communicator(Quick, MPI.Intracomm, metaclass=_WorldByDefault):
         segment = share_segment(raw, parts_and_lines(stride, raw.Get_size()), lambda segment: segment)
         own = self.session.regions.adopt(segment, stride)
         return np.frombuffer(own, np.uint8, count * kind.itemsize).view(kind).reshape(shape)
+
+    def register(self, array: Any) -> None:
+        """Let every rank of the host reach the array's memory where it is: collectives then need no copies of it.
+
+        Collective; sizes may differ. The array keeps its address and content and is kept alive until `unregister` or
+        Free; views of it count as registered. No thread may write to it meanwhile, and a forked child shares it. For
+        communicators without a board; with one nothing changes. InputError for memory that is mapped from a file, not
+        contiguous, read-only or registered already.
+        """
+        _require_own_process()
+        self.session.regions.register(MPI.Intracomm(self), array)
+
+    def unregister(self, array: Any) -> None:
+        """The array's memory is this process's alone again."""
+        self.session.regions.unregister(array)
 
     # -- life ---------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """The short way into the core: plain NumPy arrays of equal parts, no board. All else takes accelerated.py's way.
 
 A call costs one call of C, which looks at the arrays itself. What is not plain (lists, IN_PLACE of more than Allreduce,
-arrays that are not contiguous, operations of the user's own, lengths that do not fit) is noticed before anything is said
-to other ranks, and goes the long way, which understands it or says what is wrong.
+arrays that are not contiguous, operations of the user's own, lengths that do not fit) is noticed before anything is
+said to other ranks, and goes the long way, which understands it or says what is wrong.
 """
 
 from __future__ import annotations
@@ -21,13 +21,19 @@ from .datatypes import AVG, numpy_name
 
 SUM, IN_PLACE = MPI.SUM, MPI.IN_PLACE
 _run, _barrier = lib.rt_direct_arrays, lib.rt_direct_barrier
-_arrays = table().handle
-_ALL_REDUCE, _REDUCE_SCATTER, _ALL_GATHER = KINDS["all_reduce"], KINDS["reduce_scatter"], KINDS["all_gather"]
-_ALL_TO_ALL, _BROADCAST = KINDS["all_to_all"], KINDS["broadcast"]
-_SUM, _NOTHING = OPS["sum"], -1
 # By identity: mpi4py's operations live as long as its module and have no hash. Others are not plain.
 _OPS = {id(getattr(MPI, name.upper())): number for name, number in OPS.items() if name != "avg"} | {id(AVG): OPS["avg"]}
-_NO_OP = len(OPS)
+
+
+def _codes(kind: str) -> dict[int, int]:
+    """rt_direct_arrays' codes of a reducing collective, by the identity of the operation."""
+    return {op: KINDS[kind] | (number + 1) << 8 for op, number in _OPS.items()}
+
+
+_ALL_REDUCE, _REDUCE_SCATTER = _codes("all_reduce"), _codes("reduce_scatter")
+_SUM_TO_ALL = _ALL_REDUCE[id(SUM)]
+_ALL_GATHER, _ALL_TO_ALL, _BROADCAST = KINDS["all_gather"], KINDS["all_to_all"], KINDS["broadcast"]
+_NO_CODE = 0xFF  # no such collective
 
 
 class Quick(Accelerated):
@@ -38,9 +44,9 @@ class Quick(Accelerated):
     def Allreduce(self, sendbuf: Any, recvbuf: Any, op: Any = SUM) -> None:
         direct = self._direct
         if direct is not None:
-            number = _SUM if op is SUM else _OPS.get(id(op), _NO_OP)
+            code = _SUM_TO_ALL if op is SUM else _ALL_REDUCE.get(id(op), _NO_CODE)
             send = id(recvbuf) if sendbuf is IN_PLACE else id(sendbuf)
-            status = _run(direct.handle, _arrays, _ALL_REDUCE, number, 0, send, id(recvbuf), direct.error)
+            status = _run(direct.caller, code, send, id(recvbuf))
             if not status or _settled(direct, status, "all_reduce", recvbuf):
                 return
         super().Allreduce(sendbuf, recvbuf, op)
@@ -48,8 +54,8 @@ class Quick(Accelerated):
     def Reduce_scatter_block(self, sendbuf: Any, recvbuf: Any, op: Any = SUM) -> None:
         direct = self._direct
         if direct is not None:
-            number = _OPS.get(id(op), _NO_OP)
-            status = _run(direct.handle, _arrays, _REDUCE_SCATTER, number, 0, id(sendbuf), id(recvbuf), direct.error)
+            code = _REDUCE_SCATTER.get(id(op), _NO_CODE)
+            status = _run(direct.caller, code, id(sendbuf), id(recvbuf))
             if not status or _settled(direct, status, "reduce_scatter", recvbuf):
                 return
         super().Reduce_scatter_block(sendbuf, recvbuf, op)
@@ -57,7 +63,7 @@ class Quick(Accelerated):
     def Allgather(self, sendbuf: Any, recvbuf: Any) -> None:
         direct = self._direct
         if direct is not None:
-            status = _run(direct.handle, _arrays, _ALL_GATHER, _NOTHING, 0, id(sendbuf), id(recvbuf), direct.error)
+            status = _run(direct.caller, _ALL_GATHER, id(sendbuf), id(recvbuf))
             if not status or _settled(direct, status, "all_gather", recvbuf):
                 return
         super().Allgather(sendbuf, recvbuf)
@@ -65,7 +71,7 @@ class Quick(Accelerated):
     def Alltoall(self, sendbuf: Any, recvbuf: Any) -> None:
         direct = self._direct
         if direct is not None:
-            status = _run(direct.handle, _arrays, _ALL_TO_ALL, _NOTHING, 0, id(sendbuf), id(recvbuf), direct.error)
+            status = _run(direct.caller, _ALL_TO_ALL, id(sendbuf), id(recvbuf))
             if not status or _settled(direct, status, "all_to_all", recvbuf):
                 return
         super().Alltoall(sendbuf, recvbuf)
@@ -73,7 +79,7 @@ class Quick(Accelerated):
     def Bcast(self, buf: Any, root: int = 0) -> None:
         direct = self._direct
         if direct is not None and type(root) is int and 0 <= root < 2**31:
-            status = _run(direct.handle, _arrays, _BROADCAST, _NOTHING, root, id(buf), id(buf), direct.error)
+            status = _run(direct.caller, _BROADCAST | root << 16, id(buf), id(buf))
             if not status or _settled(direct, status, "broadcast", buf):
                 return
         super().Bcast(buf, root)
@@ -81,7 +87,7 @@ class Quick(Accelerated):
     def Barrier(self) -> None:
         direct = self._direct
         if direct is not None:
-            status = _barrier(direct.handle, direct.error)
+            status = _barrier(direct.caller)
             if not status or _settled(direct, status, "barrier", None):
                 return
         super().Barrier()

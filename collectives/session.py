@@ -23,7 +23,7 @@ from _ringtree.log import info, version
 from _ringtree.names import DTYPES, KINDS, OPS, REDUCING, dtype_size, require_op
 from _ringtree.native import ffi
 from _ringtree.program import Collective
-from _ringtree.runtime import Arena, Endpoint, Segment, arena_least_bytes, segment_name
+from _ringtree.runtime import Arena, Endpoint, arena_least_bytes
 from emulator import Clock
 from topology import Topology
 
@@ -31,8 +31,10 @@ from .agreement import Proposal
 from .placement import place
 from .planning import Plan, Planner
 from .regions import Regions
+from .sharing import agree, share_segment
 from .specification import Specification, for_collective
 from .timekeeping import Timekeeper, make_timekeeper
+from .tuning import limits_for
 
 Result = TypeVar("Result")
 
@@ -76,6 +78,7 @@ class Session:
         self.options = options
         self._lock = threading.RLock()  # calls nest: a collective exchanges before and while it runs
         self._prepared: OrderedDict[tuple[object, ...], Prepared] = OrderedDict()
+        self._recorded: list[Call] | None = None  # calls that are only to be described
         self._chosen: dict[tuple[object, ...], tuple[str, str]] = {}
         board, placement = None, tuple(range(self.ranks))
         whole = options.board
@@ -91,6 +94,8 @@ class Session:
         self.time: Timekeeper = agree(comm, lambda: make_timekeeper(self, comm))
         self.direct_kinds = self._kinds_without_program(comm)
         self.direct = make_direct(comm, self.endpoint) if self.direct_kinds else None
+        if self.direct is not None:
+            self.direct.limits = limits_for(comm, self.direct, crowded=sharing > 1)
         self.regions = Regions(self.direct, self.rank, self.ranks)
 
     def run(self, shape: Collective, dtype: str, op: str | None, source: int, target: int) -> None:
@@ -98,7 +103,11 @@ class Session:
         self._take()
         try:
             if self.direct is not None and shape.kind in self.direct_kinds:
-                self.direct.run(self.call(shape, dtype, op, source, target))
+                call = self.call(shape, dtype, op, source, target)
+                if self._recorded is not None:
+                    self._recorded.append(call)
+                else:
+                    self.direct.run(call)
                 return
             prepared = self._prepare(shape, dtype, op)
             spec = prepared.spec
@@ -111,6 +120,16 @@ class Session:
             raise
         finally:
             self._lock.release()
+
+    def record(self, method: Callable[[], None]) -> Call | None:
+        """What the method would run on the direct path, instead of running it; None where it is for something else."""
+        calls: list[Call] = []
+        self._recorded = calls
+        try:
+            method()
+        finally:
+            self._recorded = None
+        return calls[0] if len(calls) == 1 else None
 
     def call(self, shape: Collective, dtype: str, op: str | None, source: int, target: int) -> Call:
         """The collective on this memory, for the direct path."""
@@ -226,22 +245,6 @@ def _signature(shape: Collective, dtype: str, op: str | None, agreed: str, plan:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def agree(comm: Any, work: Callable[[], Result]) -> Result:
-    """Do the work on every rank; if it fails on one, every rank raises, so that none is left waiting."""
-    problem: Exception | None = None
-    try:
-        result = work()
-    except Exception as error:
-        problem = error
-    found = comm.allgather(None if problem is None else str(problem))
-    if problem is not None:
-        raise problem
-    for rank, text in enumerate(found):
-        if text is not None:
-            raise CommunicationError(f"rank {rank}: {text}")
-    return result
-
-
 def require_one_host(comm: Any) -> None:
     """UnsupportedError when the ranks do not share memory."""
     from mpi4py import MPI
@@ -277,23 +280,3 @@ def make_direct(comm: Any, endpoint: Endpoint) -> Direct:
     wanted = 4 * ranks * max(4, ranks + 1) * SLOT_BYTES
     size = max(least_bytes(ranks), min(settings.arena_bytes() // 2, wanted))
     return share_segment(comm, size, lambda segment: Direct(endpoint, segment, create=rank == 0))
-
-
-def share_segment(comm: Any, size: int, use: Callable[[Segment], Result]) -> Result:
-    """A segment of `size` bytes mapped by every rank of the communicator and already unlinked; `use` runs on each."""
-    rank = comm.Get_rank()
-    created: list[Segment] = []
-
-    def create() -> Result | None:
-        if rank != 0:
-            return None
-        created.append(Segment(segment_name(), size, create=True))
-        return use(created[0])
-
-    result = agree(comm, create)
-    name = comm.bcast(created[0].name if created else None)
-    try:
-        return agree(comm, lambda: result if result is not None else use(Segment(name, size, create=False)))
-    finally:
-        if created:
-            created[0].unlink()

@@ -66,9 +66,7 @@ static int compare(const rt_direct *d, rt_error *error) {
 static int take_turn(rt_direct *d, rt_error *error) {
     rt_turns *at = &d->at;
     int status = at->turn == 1 ? compare(d, error) : RT_OK;
-    if (status == RT_OK && at->work(d, at->turn) != RT_OK) {
-        status = rt_fail(error, RT_ERR_INVALID, "a rank named memory that this one does not know");
-    }
+    status = status ? status : at->work(d, at->turn, error);
     if (status == RT_OK && at->turn < at->marks) {
         rt_rounds_mark(&d->rounds, d->signature);
         if (at->turn == 0 && at->work == rt_move_pieces) {
@@ -193,6 +191,9 @@ static int go_on(rt_direct *d, int64_t wait_ns, rt_error *error) {
 
 static int begin(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
     uint32_t nobody = 0;
+    if (!d) {
+        return rt_fail(error, RT_ERR_INVALID, "the communicator was freed");
+    }
     int status = rt_engine_check(d->comm->engine, error);
     if (status != RT_OK) {
         return status;
@@ -332,6 +333,7 @@ void rt_direct_set_limits(rt_direct *d, const rt_limits *limits) {
     d->limits.piece_bytes = between(RT_LINE, limits->piece_bytes, piece);
     d->limits.stream_bytes = between(0, limits->stream_bytes, INT64_MAX);
     d->limits.fetch_bytes = between(0, limits->fetch_bytes, INT64_MAX);
+    d->plan.work = NULL;
 }
 
 void rt_direct_limits(const rt_direct *d, rt_limits *limits) {
@@ -339,11 +341,11 @@ void rt_direct_limits(const rt_direct *d, rt_limits *limits) {
 }
 
 uint64_t rt_direct_sequence(const rt_direct *d) {
-    return d->sequence;
+    return d ? d->sequence : 0;
 }
 
 int rt_direct_busy(const rt_direct *d) {
-    return d->active ? 1 + d->at.started : 0;
+    return d && d->active ? 1 + d->at.started : 0;
 }
 
 void rt_direct_abandon(rt_direct *d) {
@@ -371,6 +373,7 @@ int rt_direct_add_region(rt_direct *d, int64_t number, void *address, int64_t by
         char *mirror = mirrors[i];
         parts[i] = (rt_part_view){bodies[i], mirror, mirror + length[0], length[0], length[1], length[2]};
     }
+    d->plan.work = NULL;
     int status = rt_reach_add(&d->reach, number, address, bytes, parts, error);
     free(parts);
     return status;

@@ -62,11 +62,27 @@ void rt_direct_limits(const rt_direct *direct, rt_limits *limits);
  * said to the others; every other error revokes. */
 int rt_direct_run(rt_direct *direct, const rt_direct_spec *spec, int64_t wait_ns, rt_error *error);
 int rt_direct_wait(rt_direct *direct, int64_t wait_ns, rt_error *error);
-/* The same for equal parts, from two NumPy arrays by the addresses of their objects (the same one for broadcast, and in
- * place). RT_ERR_INVALID without a text: not a call that this understands; nothing was begun. */
-int rt_direct_arrays(rt_direct *direct, const rt_ndarrays *known, int32_t kind, int32_t op, int32_t root, uint64_t send,
-                     uint64_t receive, rt_error *error);
-int rt_direct_barrier(rt_direct *direct, rt_error *error);
+/* What Python's calls have in common, in one argument: each argument costs it time. */
+typedef struct rt_direct_caller {
+    rt_direct *direct; /* NULL: the communicator was freed */
+    const rt_ndarrays *known;
+    rt_error *error;
+} rt_direct_caller;
+
+/* Run for equal parts, from two NumPy arrays by the addresses of their objects (the same one for broadcast, and in
+ * place). code: kind | (op + 1) << 8 | root << 16. RT_ERR_INVALID without a text: not a call that this understands;
+ * nothing was begun. */
+int rt_direct_arrays(const rt_direct_caller *caller, int64_t code, uint64_t send, uint64_t receive);
+int rt_direct_barrier(const rt_direct_caller *caller);
+
+typedef struct rt_direct_prepared {
+    const rt_direct_caller *caller;
+    rt_direct_spec spec;
+} rt_direct_prepared;
+
+int rt_direct_again(const rt_direct_prepared *prepared);
+/* The same operation so many times, for measurements: nanoseconds of all of them, or a status below 0. */
+int64_t rt_direct_repeat(rt_direct *direct, const rt_direct_spec *spec, int32_t times, rt_error *error);
 /* Begin and return at once. Wait as above. */
 int rt_direct_start(rt_direct *direct, const rt_direct_spec *spec, rt_error *error);
 /* Number of the operation that was begun last; whether it is under way: 0: no, 1: somebody runs it, 2: started. */

@@ -9,6 +9,7 @@
  */
 #include "build.h"
 #include "direction.h"
+#include "fetch.h"
 #include "stream.h"
 
 static bool same_for_all(int kind) {
@@ -56,15 +57,19 @@ static void copy_in(rt_direct *d, int64_t piece) {
     }
 }
 
-static void fetch(rt_direct *d, int32_t src, const rt_block *block) {
+static int fetch(rt_direct *d, int32_t src, const rt_block *block, rt_error *error) {
     const rt_turns *at = &d->at;
     const rt_peer *peer = &d->peers[src];
     const int64_t bytes = block->count * at->element;
     char *to = at->output + block->dst_offset * at->element;
+    if (at->large && peer->process) {
+        const int64_t from = peer->input_at + block->src_offset * at->element;
+        return rt_fetch(peer->process, (uint64_t)from, to, bytes, error);
+    }
     if (!at->large || !peer->input) {
         const int64_t mine = same_for_all(at->c.kind) ? 0 : d->rounds.rank * at->piece * at->element;
         (at->stream ? rt_stream : rt_copy)(to, rt_inbox(d, src) + mine, bytes);
-        return;
+        return RT_OK;
     }
     for (int64_t done = 0; done < bytes;) {
         char *from;
@@ -73,20 +78,23 @@ static void fetch(rt_direct *d, int32_t src, const rt_block *block) {
         (at->stream ? rt_stream : rt_copy)(to + done, from, run);
         done += run;
     }
+    return RT_OK;
 }
 
-static void fetch_all(rt_direct *d, int64_t piece) {
+static int fetch_all(rt_direct *d, int64_t piece, rt_error *error) {
     const int32_t ranks = d->rounds.ranks, me = d->rounds.rank;
     rt_block block;
-    for (int32_t distance = 1; distance < ranks; distance++) {
+    int status = RT_OK;
+    for (int32_t distance = 1; distance < ranks && status == RT_OK; distance++) {
         const int32_t src = (me + distance) % ranks; /* not all at the same one */
         if (piece_of(d, src, me, piece, &block)) {
-            fetch(d, src, &block);
+            status = fetch(d, src, &block, error);
         }
     }
     if (d->at.stream) {
         rt_stream_fence();
     }
+    return status;
 }
 
 /* What a rank keeps for itself. */
@@ -112,29 +120,28 @@ static void settle_pieces(rt_direct *d) {
     bool reachable = at->c.kind != RT_GATHER;
     for (int32_t rank = 0; rank < d->rounds.ranks; rank++) {
         const bool source = !rt_takes_root(at->c.kind) || rank == at->c.root;
-        reachable &= !source || d->peers[rank].input;
+        reachable &= !source || rt_peer_open(&d->peers[rank]);
     }
     if (reachable) {
         at->pieces = 1;
         at->piece = INT64_MAX / 2 / at->element;
     }
     at->marks = at->pieces + 1;
-    at->last_wait = d->peers[d->rounds.rank].input != NULL;
+    at->last_wait = rt_peer_open(&d->peers[d->rounds.rank]);
 }
 
-int rt_move_pieces(rt_direct *d, int64_t turn) {
+int rt_move_pieces(rt_direct *d, int64_t turn, rt_error *error) {
     rt_turns *at = &d->at;
     if (at->large && turn == 0) {
         rt_places_tell(d);
     } else if (at->large && turn == 1) {
-        if (rt_places_hear(d) != RT_OK) {
+        if (rt_places_hear(d, error) != RT_OK) {
             return RT_ERR_INVALID;
         }
         settle_pieces(d);
     }
-    if (!at->large || !d->peers[d->rounds.rank].input) {
+    if (!at->large || !rt_peer_open(&d->peers[d->rounds.rank])) {
         copy_in(d, turn);
     }
-    fetch_all(d, turn - 1);
-    return RT_OK;
+    return fetch_all(d, turn - 1, error);
 }

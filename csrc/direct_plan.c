@@ -109,6 +109,8 @@ static void plan_move(const rt_direct *d, rt_turns *at) {
     at->all_wait = !rt_takes_root(kind);
     if (at->bytes > d->limits.whole_bytes) {
         cut(at, longest, least(d->limits.piece_bytes, d->rounds.slot_bytes / copies));
+        /* Of two ranks the sender of a broadcast would stand idle: through slots it copies while the other does. */
+        at->fetched = at->bytes >= d->limits.fetch_bytes && (kind != RT_BROADCAST || d->rounds.ranks > 2);
     }
 }
 
@@ -124,7 +126,16 @@ static uint64_t signature_of(const rt_turns *at) {
     return hash;
 }
 
-int rt_direct_plan(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
+/* Whether the plan of the operation before holds for this one: all is the same but where the memory is. */
+static bool as_before(const rt_direct *d, const rt_direct_spec *spec) {
+    const rt_collective *c = &spec->collective, *known = &d->plan.c;
+    return d->plan.work && !c->counts && !known->counts && c->kind == known->kind && c->count == known->count &&
+           c->root == known->root && c->ranks == known->ranks && !c->displs && !c->recv_displs &&
+           spec->dtype == d->plan.dtype && spec->op == d->plan.op && (spec->input || !d->plan.input_bytes) &&
+           (spec->output || !d->plan.output_bytes);
+}
+
+static int plan_anew(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
     rt_turns at = {
         .c = spec->collective, .input = spec->input, .output = spec->output, .dtype = spec->dtype, .op = spec->op};
     int status = check(d, spec, &at, error);
@@ -137,8 +148,18 @@ int rt_direct_plan(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
         plan_move(d, &at);
     }
     at.stream = at.input_bytes >= d->limits.stream_bytes || at.output_bytes >= d->limits.stream_bytes;
-    at.first = d->rounds.marked + 1;
-    d->at = at;
-    d->signature = signature_of(&d->at);
+    d->plan = at;
+    d->signature = signature_of(&at);
     return RT_OK;
+}
+
+int rt_direct_plan(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
+    int status = as_before(d, spec) ? RT_OK : plan_anew(d, spec, error);
+    if (status == RT_OK) {
+        d->at = d->plan;
+        d->at.input = spec->input;
+        d->at.output = spec->output;
+        d->at.first = d->rounds.marked + 1;
+    }
+    return status;
 }

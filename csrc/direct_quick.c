@@ -31,32 +31,51 @@ static int refuse(rt_error *error) {
     return RT_ERR_INVALID;
 }
 
-int rt_direct_arrays(rt_direct *d, const rt_ndarrays *known, int32_t kind, int32_t op, int32_t root, uint64_t send,
-                     uint64_t receive, rt_error *error) {
+int rt_direct_arrays(const rt_direct_caller *caller, int64_t code, uint64_t send, uint64_t receive) {
+    rt_direct *d = caller->direct;
+    const int kind = (int)(code & 0xff), op = (int)(code >> 8 & 0xff) - 1;
+    const int32_t root = (int32_t)(code >> 16);
     rt_ndarray from, to;
-    if (!rt_ndarray_read(known, receive, &to) || (!to.writable && (kind != RT_BROADCAST || root != d->rounds.rank))) {
-        return refuse(error);
+    if (!d || !rt_ndarray_read(caller->known, receive, &to) ||
+        (!to.writable && (kind != RT_BROADCAST || root != d->rounds.rank))) {
+        return refuse(caller->error);
     }
     from = to;
     if (send != receive) {
-        if (!rt_ndarray_read(known, send, &from) || from.dtype != to.dtype ||
+        if (!rt_ndarray_read(caller->known, send, &from) || from.dtype != to.dtype ||
             (from.data != to.data && !apart(&from, &to, rt_dtype_size(to.dtype)))) {
-            return refuse(error);
+            return refuse(caller->error);
         }
     }
     if (from.data == to.data && kind != RT_ALL_REDUCE && kind != RT_BROADCAST && from.count > 0) {
-        return refuse(error);
+        return refuse(caller->error);
     }
     rt_direct_spec spec = {{.kind = kind, .ranks = d->rounds.ranks, .root = root}, from.data, to.data, to.dtype, op};
     spec.collective.count = count_of(kind, d->rounds.ranks, from.count, to.count);
     if (spec.collective.count < 0 || root < 0 || root >= d->rounds.ranks ||
         (op >= 0 && !rt_reduce_supports(to.dtype, op))) {
-        return refuse(error);
+        return refuse(caller->error);
     }
-    return rt_direct_run(d, &spec, RT_QUICK_WAIT_NS, error);
+    return rt_direct_run(d, &spec, RT_QUICK_WAIT_NS, caller->error);
 }
 
-int rt_direct_barrier(rt_direct *d, rt_error *error) {
-    rt_direct_spec spec = {{.kind = RT_BARRIER, .ranks = d->rounds.ranks}, NULL, NULL, RT_UINT8, -1};
-    return rt_direct_run(d, &spec, RT_QUICK_WAIT_NS, error);
+int rt_direct_barrier(const rt_direct_caller *caller) {
+    rt_direct_spec spec = {{.kind = RT_BARRIER, .ranks = caller->direct->rounds.ranks}, NULL, NULL, RT_UINT8, -1};
+    return rt_direct_run(caller->direct, &spec, RT_QUICK_WAIT_NS, caller->error);
+}
+
+int rt_direct_again(const rt_direct_prepared *prepared) {
+    const rt_direct_caller *caller = prepared->caller;
+    return rt_direct_run(caller->direct, &prepared->spec, RT_QUICK_WAIT_NS, caller->error);
+}
+
+int64_t rt_direct_repeat(rt_direct *d, const rt_direct_spec *spec, int32_t times, rt_error *error) {
+    const int64_t begin = rt_now_ns();
+    for (int32_t i = 0; i < times; i++) {
+        int status = rt_direct_run(d, spec, INT64_C(1) << 40, error);
+        if (status != RT_OK) {
+            return status < 0 ? status : RT_ERR_TIMEOUT;
+        }
+    }
+    return rt_now_ns() - begin;
 }

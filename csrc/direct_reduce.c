@@ -177,13 +177,13 @@ static bool settle_pieces(rt_direct *d) {
     return reachable;
 }
 
-int rt_reduce_parts(rt_direct *d, int64_t turn) {
+int rt_reduce_parts(rt_direct *d, int64_t turn, rt_error *error) {
     rt_turns *at = &d->at;
     const rt_peer *me = &d->peers[d->rounds.rank];
     if (turn == 0) {
         rt_places_tell(d);
     } else if (turn == 1) {
-        if (rt_places_hear(d) != RT_OK) {
+        if (rt_places_hear(d, error) != RT_OK) {
             return RT_ERR_INVALID;
         }
         settle_pieces(d);
@@ -236,7 +236,8 @@ static void combine_whole(rt_direct *d) {
 }
 
 /* Small: everybody's whole input, combined by everybody who wants the result. */
-int rt_reduce_whole(rt_direct *d, int64_t turn) {
+int rt_reduce_whole(rt_direct *d, int64_t turn, rt_error *error) {
+    (void)error;
     if (turn == 0) {
         rt_copy(rt_outbox(d), d->at.input, d->at.input_bytes);
     } else {
@@ -246,7 +247,7 @@ int rt_reduce_whole(rt_direct *d, int64_t turn) {
 }
 
 /* Small, where some memory can be reached: with all buffers in reach in parts, else as whole inputs. */
-int rt_reduce_placed(rt_direct *d, int64_t turn) {
+int rt_reduce_placed(rt_direct *d, int64_t turn, rt_error *error) {
     rt_turns *at = &d->at;
     const rt_peer *me = &d->peers[d->rounds.rank];
     if (turn == 0) {
@@ -257,9 +258,9 @@ int rt_reduce_placed(rt_direct *d, int64_t turn) {
         return RT_OK;
     }
     if (turn > 1) {
-        return rt_reduce_parts(d, turn);
+        return rt_reduce_parts(d, turn, error);
     }
-    if (rt_places_hear(d) != RT_OK) {
+    if (rt_places_hear(d, error) != RT_OK) {
         return RT_ERR_INVALID;
     }
     if (settle_pieces(d)) {

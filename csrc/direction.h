@@ -20,16 +20,18 @@
 /* What a rank says in the first mark of a large operation. */
 typedef struct rt_places {
     rt_place input, output;
+    int64_t process; /* of private memory that the kernel may copy from: input.region is RT_PRIVATE */
 } rt_places;
 
 /* Another rank's buffers, as far as they can be reached. */
 typedef struct rt_peer {
     const rt_region *input, *output; /* NULL: through slots */
     int64_t input_at, output_at;
+    int64_t process; /* 0, or whose private memory input_at is an address of */
 } rt_peer;
 
 typedef struct rt_turns {
-    int (*work)(rt_direct *, int64_t turn);
+    int (*work)(rt_direct *, int64_t turn, rt_error *);
     rt_collective c;
     const char *input;
     char *output;
@@ -39,6 +41,7 @@ typedef struct rt_turns {
     bool inside, large; /* inside: the contribution fits the mark; large: in pieces, or in place where reachable */
     bool stream;
     bool placed;    /* ranks tell where their buffers lie */
+    bool fetched;   /* private memory may be copied by the kernel */
     bool all_wait;  /* every rank needs every other in each turn */
     bool last_wait; /* the last round has to be seen by all before the operation ends */
     bool started;   /* nobody waits for it: others may make it go on */
@@ -55,6 +58,7 @@ struct rt_direct {
     rt_reach reach;
     rt_limits limits;
     rt_turns at;
+    rt_turns plan;          /* of the last operation, before its first turn: often the next is the same */
     _Atomic uint32_t taken; /* by the thread that runs an operation */
     bool active;
     uint64_t sequence, signature;
@@ -71,15 +75,20 @@ int rt_direct_help(rt_direct *direct);
 /* Choose the way for the spec; RT_ERR_INVALID and the like before anything was said. */
 int rt_direct_plan(rt_direct *direct, const rt_direct_spec *spec, rt_error *error);
 
-int rt_reduce_whole(rt_direct *direct, int64_t turn);
-int rt_reduce_placed(rt_direct *direct, int64_t turn);
-int rt_reduce_parts(rt_direct *direct, int64_t turn);
-int rt_move_pieces(rt_direct *direct, int64_t turn);
+int rt_reduce_whole(rt_direct *direct, int64_t turn, rt_error *error);
+int rt_reduce_placed(rt_direct *direct, int64_t turn, rt_error *error);
+int rt_reduce_parts(rt_direct *direct, int64_t turn, rt_error *error);
+int rt_move_pieces(rt_direct *direct, int64_t turn, rt_error *error);
 void rt_move_own(rt_direct *direct);
 
 /* The first turn's and second turn's words about where buffers lie. */
 void rt_places_tell(rt_direct *direct);
-int rt_places_hear(rt_direct *direct);
+int rt_places_hear(rt_direct *direct, rt_error *error);
+
+/* Whether others read the rank's input where it lies. */
+static inline bool rt_peer_open(const rt_peer *peer) {
+    return peer->input || peer->process;
+}
 
 static inline uint64_t rt_turn_round(const rt_turns *at) {
     return at->first + (uint64_t)at->turn;

@@ -1,5 +1,6 @@
 /* places: ranks tell each other where their buffers lie, and hear it. */
 #include "direction.h"
+#include "fetch.h"
 
 _Static_assert(sizeof(rt_places) <= RT_INLINE_BYTES, "places travel in the mark");
 
@@ -7,12 +8,17 @@ _Static_assert(sizeof(rt_places) <= RT_INLINE_BYTES, "places travel in the mark"
 void rt_places_tell(rt_direct *d) {
     rt_turns *at = &d->at;
     rt_places mine = {rt_reach_find(&d->reach, at->input, at->input_bytes),
-                      rt_reach_find(&d->reach, at->output, at->output_bytes)};
+                      rt_reach_find(&d->reach, at->output, at->output_bytes), 0};
     rt_peer *me = &d->peers[d->rounds.rank];
     me->input = rt_reach_check(&d->reach, d->rounds.rank, mine.input, at->input_bytes);
     me->output = rt_reach_check(&d->reach, d->rounds.rank, mine.output, at->output_bytes);
     me->input_at = mine.input.at;
     me->output_at = mine.output.at;
+    me->process = 0;
+    if (!me->input && at->fetched && at->input_bytes > 0) {
+        mine.input = (rt_place){RT_PRIVATE, (int64_t)(uintptr_t)at->input};
+        mine.process = me->process = rt_fetch_process();
+    }
     if (me->input) {
         rt_reach_push(me->input, d->rounds.rank, mine.input.at, at->input_bytes);
     }
@@ -29,20 +35,21 @@ static int hear(rt_direct *d, int32_t rank) {
     peer->output = rt_reach_check(&d->reach, rank, places.output, out);
     peer->input_at = places.input.at;
     peer->output_at = places.output.at;
-    bool lost =
-        (places.input.region != RT_NOWHERE && !peer->input) || (places.output.region != RT_NOWHERE && !peer->output);
-    return lost ? RT_ERR_INVALID : RT_OK;
+    peer->process = places.input.region == RT_PRIVATE && d->at.fetched ? places.process : 0;
+    const bool known = places.input.region == RT_NOWHERE || rt_peer_open(peer);
+    return known && (places.output.region == RT_NOWHERE || peer->output) ? RT_OK : RT_ERR_INVALID;
 }
 
 /* In the second turn: of every rank that this one needs. */
-int rt_places_hear(rt_direct *d) {
+int rt_places_hear(rt_direct *d, rt_error *error) {
     for (int32_t rank = 0; rank < d->rounds.ranks; rank++) {
         bool needed = d->at.all_wait || (rank == d->at.c.root && d->at.c.kind != RT_GATHER) ||
                       (d->at.c.kind == RT_GATHER && d->rounds.rank == d->at.c.root);
         if (rank != d->rounds.rank) {
-            d->peers[rank].input = d->peers[rank].output = NULL;
+            d->peers[rank] = (rt_peer){0};
             if (needed && hear(d, rank) != RT_OK) {
-                return RT_ERR_INVALID;
+                return rt_fail(error, RT_ERR_INVALID, "rank %d names memory that rank %d does not know", rank,
+                               d->rounds.rank);
             }
         }
     }

@@ -43,7 +43,7 @@ typedef struct rt_reach {
     bool used;          /* there has been a region: the same on all ranks */
 } rt_reach;
 
-enum { RT_NOWHERE = -1 };
+enum { RT_NOWHERE = -1, RT_PRIVATE = -2 /* at is an address of the rank's own (fetch.h) */ };
 
 /* Where a buffer lies, as ranks tell each other. */
 typedef struct rt_place {

@@ -1,9 +1,10 @@
 /* segment: POSIX shared memory, private to this user, with every page reserved before use. */
-#include "arena.h"
+#include "lend.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,3 +178,62 @@ void rt_segment_free(rt_segment *segment) {
         free(segment);
     }
 }
+
+void rt_whole_pages(uint64_t address, int64_t bytes, int64_t lengths[3]) {
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = address + (uint64_t)bytes;
+    const uint64_t first = (address + page - 1) / page * page, last = end / page * page;
+    const bool some = last > first;
+    lengths[0] = some ? (int64_t)(first - address) : bytes;
+    lengths[1] = some ? (int64_t)(last - first) : 0;
+    lengths[2] = some ? (int64_t)(end - last) : 0;
+}
+
+#ifdef __linux__
+static int exchange(void *pages, uint64_t address, int64_t bytes, rt_error *error) {
+    void *target = (void *)(uintptr_t)address;
+    memcpy(pages, target, (size_t)bytes);
+    if (mremap(pages, (size_t)bytes, (size_t)bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target) == MAP_FAILED) {
+        return rt_fail(error, RT_ERR_SYSTEM, "register: cannot map %" PRId64 " bytes of the array: %s", bytes,
+                       strerror(errno));
+    }
+    return RT_OK;
+}
+
+int rt_segment_lend(rt_segment *segment, uint64_t address, int64_t bytes, rt_error *error) {
+    if (bytes == 0) {
+        return RT_OK;
+    }
+    int status = exchange(segment->data, address, bytes, error);
+    if (status == RT_OK) {
+        segment->data = (char *)segment->data + bytes;
+        segment->bytes -= bytes;
+    }
+    return status;
+}
+
+int rt_segment_take_back(uint64_t address, int64_t bytes, rt_error *error) {
+    if (bytes == 0) {
+        return RT_OK;
+    }
+    void *pages = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) {
+        return rt_fail(error, RT_ERR_NO_MEMORY, "register: no %" PRId64 " bytes to give the array back: %s", bytes,
+                       strerror(errno));
+    }
+    int status = exchange(pages, address, bytes, error);
+    if (status != RT_OK) {
+        munmap(pages, (size_t)bytes);
+    }
+    return status;
+}
+#else
+int rt_segment_lend(rt_segment *segment, uint64_t address, int64_t bytes, rt_error *error) {
+    (void)segment, (void)address;
+    return bytes ? rt_fail(error, RT_ERR_UNSUPPORTED, "register: this system cannot move pages; use empty") : RT_OK;
+}
+
+int rt_segment_take_back(uint64_t address, int64_t bytes, rt_error *error) {
+    (void)address, (void)bytes, (void)error;
+    return RT_OK;
+}
+#endif

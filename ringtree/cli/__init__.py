@@ -23,6 +23,7 @@ VERBS = {
     "simulate": "price collectives on a board in emulated time; no MPI, any number of devices",
     "sweep": "run collectives on real bytes, one rank a device, check and time them",
     "convert": "write a topology of any format as a board file or graph JSON",
+    "tune": "measure where the direct path (no board) takes another way on this machine, and keep it",
     "train": "train a small network data-parallel on a board",
 }
 

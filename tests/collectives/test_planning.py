@@ -156,7 +156,7 @@ def test_the_bytes_of_a_plan() -> None:
         ({"collective": "reduce", "root": -1}, InputError, "root: found -1"),
         ({"ranks": 9}, InputError, "only 8 chips"),
         ({"algorithm": "pairwise"}, UnsupportedError, "pairwise does not do all_reduce"),
-        ({"algorithm": "direct"}, UnsupportedError, "not available yet"),
+        ({"algorithm": "direct"}, UnsupportedError, "has no program to plan"),
         ({"algorithm": "bucket"}, UnsupportedError, "bucket does not do all_reduce on 8 ranks of this board"),
         ({"cost_us": -1.0}, InputError, "cost -1 us"),
     ],

@@ -31,7 +31,7 @@ FILES = {
 }
 
 ARGUMENTS = {
-    "no verb": ([], ["boards, show, plan, verify, simulate, sweep, convert, train"]),
+    "no verb": ([], ["boards, show, plan, verify, simulate, sweep, convert, tune, train"]),
     "unknown verb": (["simulat"], ["'simulat'"]),
     "unknown option": (["boards", "--colour"], ["--colour"]),
     "no topology": (["simulate"], ["topology"]),
