@@ -112,6 +112,9 @@ static int reason(const rt_direct *d, rt_error *error) {
         return RT_OK;
     }
     uint64_t failed = atomic_load(d->rounds.failed);
+    if (d->sequence < failed) {
+        return RT_OK; /* who failed later has done its part in this one */
+    }
     return rt_arena_reason(arena, failed && d->sequence > failed ? UINT64_MAX - 1 : d->comm->sequence + 1, error);
 }
 

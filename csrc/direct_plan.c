@@ -149,7 +149,7 @@ static int plan_anew(rt_direct *d, const rt_direct_spec *spec, rt_error *error) 
     }
     at.stream = at.input_bytes >= d->limits.stream_bytes || at.output_bytes >= d->limits.stream_bytes;
     d->plan = at;
-    d->signature = signature_of(&at);
+    d->planned = signature_of(&at);
     return RT_OK;
 }
 
@@ -160,6 +160,9 @@ int rt_direct_plan(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
         d->at.input = spec->input;
         d->at.output = spec->output;
         d->at.first = d->rounds.marked + 1;
+        /* With all that came before: who asked nothing of the others then, as two roots of one broadcast, hears it now.
+         */
+        d->signature = rt_mix(d->planned + d->signature);
     }
     return status;
 }

@@ -61,7 +61,8 @@ struct rt_direct {
     rt_turns plan;          /* of the last operation, before its first turn: often the next is the same */
     _Atomic uint32_t taken; /* by the thread that runs an operation */
     bool active;
-    uint64_t sequence, signature;
+    uint64_t sequence;
+    uint64_t planned, signature; /* of the plan; of all operations so far */
     rt_peer *peers;
     const void **sources; /* ranks */
     void **targets;       /* ranks + 1 */
