@@ -384,7 +384,6 @@ def test_memory_comes_and_goes(comm: ringtree.Communicator) -> None:
         view[:] = RANK + step
         if step % RANKS == RANK:
             del second
-            gc.collect()
         out = comm.empty(len(view), np.float32)
         comm.Allreduce(view, out)
         assert (out == sum(range(RANKS)) + RANKS * step).all()
@@ -393,10 +392,8 @@ def test_memory_comes_and_goes(comm: ringtree.Communicator) -> None:
         once(step)
     meet()
     before = footprint()
-    for step in range(20):
+    for step in range(12):
         once(step)
-        if step % 5 == 0:
-            gc.collect()
     meet()
     gc.collect()
     meet()
@@ -534,10 +531,10 @@ def test_who_does_not_come_is_named(call: Callable[[Any], None]) -> None:
         began = time.monotonic()
         if RANK == LAST:
             meet()
-        # Leaves of a reduce do not wait for it; in the barrier they miss the root too, which does.
+        # Leaves of a reduce do not wait for it; in the barrier they miss the root too, which does, or hear from it.
         pattern = rf"timed out after 0\.5 s on rank \d; ranks that did not arrive: (0, )?{LAST}$"
         try:
-            with pytest.raises(ringtree.CollectiveTimeoutError, match=pattern):  # noqa: PT012
+            with pytest.raises(ringtree.CommunicationError, match=pattern):  # noqa: PT012
                 call(comm)
                 comm.Barrier()
         finally:
@@ -623,7 +620,8 @@ def test_rank_0_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_board_has_no_direct_path() -> None:
-    with pytest.raises(ringtree.Error, match="'direct' .*without a board"), opened(board="ppu-8", algorithm="direct") as comm:
+    text = r"direct.* without a board"
+    with pytest.raises(ringtree.Error, match=text), opened(board="ppu-8", algorithm="direct") as comm:
         total(comm)
 
 
