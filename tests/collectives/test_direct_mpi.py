@@ -33,6 +33,7 @@ MAPS = Path("/proc/self/maps")
 MEANINGFUL = [(dtype, op) for dtype in DTYPES for op in OP_NAMES if means_something(dtype, op)]
 ROOTED = ("bcast", "reduce", "gather", "scatter", "gather_v", "scatter_v")
 NEVER = 2**63 - 1
+CROWDED = RANKS > 3  # more than a small machine's processors: each call takes long, so there are fewer
 
 # Small ones, so that small arrays go every way and in many pieces.
 LIMITS = [
@@ -184,9 +185,9 @@ def test_every_type_in_every_way(parent: ringtree.Communicator, pools: list[Pool
     if call.__name__ == "barrier":
         cases = [("int8", "sum")]
     elif call in REDUCING:
-        cases = MEANINGFUL
+        cases = MEANINGFUL[EVERY_CALL.index(call) % 2 :: 2] if CROWDED else MEANINGFUL
     else:
-        cases = [(dtype, "sum") for dtype in DTYPES] * 3
+        cases = [(dtype, "sum") for dtype in DTYPES] * (1 if CROWDED else 3)
     number = EVERY_CALL.index(call)
     random, places = generator(number, 1), Places(pools, number)
     with limited(parent) as path:
@@ -211,7 +212,7 @@ def test_counts_around_every_limit(parent: ringtree.Communicator, pools: list[Po
     with limited(parent) as path:
         for number, limits in enumerate(LIMITS):
             path.limits = limits
-            for size in random.choice([48, 256, 1000, 1024, 5000], 2, replace=False):
+            for size in random.choice([48, 256, 1000, 1024, 5000], 1 if CROWDED else 2, replace=False):
                 dtype = ("float32", "bfloat16", "complex64")[random.integers(3)]
                 count = max(0, int(size) // numpy_type(dtype).itemsize + int(random.integers(-1, 2)))
                 part = -(-count // RANKS) if random.integers(2) else count
@@ -384,7 +385,6 @@ def test_memory_comes_and_goes(comm: ringtree.Communicator) -> None:
         view[:] = RANK + step
         if step % RANKS == RANK:
             del second
-            gc.collect()
         out = comm.empty(len(view), np.float32)
         comm.Allreduce(view, out)
         assert (out == sum(range(RANKS)) + RANKS * step).all()
@@ -393,10 +393,8 @@ def test_memory_comes_and_goes(comm: ringtree.Communicator) -> None:
         once(step)
     meet()
     before = footprint()
-    for step in range(20):
+    for step in range(4 if CROWDED else 12):
         once(step)
-        if step % 5 == 0:
-            gc.collect()
     meet()
     gc.collect()
     meet()
@@ -509,7 +507,7 @@ DIFFERENT: dict[str, tuple[Callable[[Any], None], Callable[[Any], None]]] = {
 
 
 @pytest.mark.skipif(RANKS < 2, reason="one rank agrees with itself")
-@pytest.mark.parametrize("late", [False, True], ids=["together", "late"])
+@pytest.mark.parametrize("late", [False] if CROWDED else [False, True], ids=lambda late: "late" if late else "together")
 @pytest.mark.parametrize("what", DIFFERENT)
 def test_what_differs_is_an_error_on_every_rank(comm: ringtree.Communicator, what: str, late: bool) -> None:
     """At this call, or at the next one where a rank's part in this one asked nothing of the others."""
@@ -525,7 +523,7 @@ def test_what_differs_is_an_error_on_every_rank(comm: ringtree.Communicator, wha
         comm.Barrier()
 
 
-@pytest.mark.parametrize("call", [all_reduce_of(3), all_reduce_of(3000), barrier, bcast_of(2, LAST), reduce_of(9, 0)])
+@pytest.mark.parametrize("call", [all_reduce_of(3), all_reduce_of(3000), bcast_of(2, LAST), reduce_of(9, 0)])
 @pytest.mark.skipif(RANKS < 2, reason="nobody can be missing")
 def test_who_does_not_come_is_named(call: Callable[[Any], None]) -> None:
     with direct(timeout=0.5) as comm:
@@ -534,10 +532,10 @@ def test_who_does_not_come_is_named(call: Callable[[Any], None]) -> None:
         began = time.monotonic()
         if RANK == LAST:
             meet()
-        # Leaves of a reduce do not wait for it; in the barrier they miss the root too, which does.
+        # Leaves of a reduce do not wait for it; in the barrier they miss the root too, which does, or hear from it.
         pattern = rf"timed out after 0\.5 s on rank \d; ranks that did not arrive: (0, )?{LAST}$"
         try:
-            with pytest.raises((ringtree.CollectiveTimeoutError, ringtree.RevokedError), match=pattern):  # noqa: PT012
+            with pytest.raises(ringtree.CommunicationError, match=pattern):  # noqa: PT012
                 call(comm)
                 comm.Barrier()
         finally:
@@ -623,10 +621,8 @@ def test_rank_0_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_board_has_no_direct_path() -> None:
-    with (
-        pytest.raises(ringtree.Error, match=r"'direct' .*without a board"),
-        opened(board="ppu-8", algorithm="direct") as comm,
-    ):
+    text = r"direct.* without a board"
+    with pytest.raises(ringtree.Error, match=text), opened(board="ppu-8", algorithm="direct") as comm:
         total(comm)
 
 
