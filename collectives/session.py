@@ -88,11 +88,12 @@ class Session:
         self.planner = Planner(board, placement, options.cost_us)
         elements = board.board(options.cost_us).elements if board and options.clock is Clock.WALL else 0
         require_one_host(comm)
-        arena = make_arena(comm, elements)
+        self.direct_kinds = self._kinds_without_program(comm)
+        allowed = settings.arena_bytes() // (2 if self.direct_kinds else 1)  # the direct path takes the other half
+        arena = make_arena(comm, elements, allowed)
         sharing = ranks_sharing_processors(comm)
         self.endpoint = agree(comm, lambda: Endpoint(arena, self.rank, sharing, options.timeout_s))
         self.time: Timekeeper = agree(comm, lambda: make_timekeeper(self, comm))
-        self.direct_kinds = self._kinds_without_program(comm)
         self.direct = make_direct(comm, self.endpoint) if self.direct_kinds else None
         if self.direct is not None:
             self.direct.limits = limits_for(comm, self.direct, crowded=sharing > 1)
@@ -266,11 +267,11 @@ def ranks_sharing_processors(comm: Any) -> int:
     return 1 if ranks <= len(together) else ranks
 
 
-def make_arena(comm: Any, elements: int) -> Arena:
+def make_arena(comm: Any, elements: int, allowed: int) -> Arena:
     """Rank 0 makes the segment, all map it, and its name goes before anything else happens."""
     rank, ranks = comm.Get_rank(), comm.Get_size()
     least = arena_least_bytes(ranks, elements)
-    size = max(least, min(settings.arena_bytes() // 2, (1 << 20) * 2 * ranks * max(1, ranks - 1)))
+    size = max(least, min(allowed, (1 << 20) * 2 * ranks * max(1, ranks - 1)))
     return share_segment(comm, size, lambda segment: Arena(segment, ranks, elements, create=rank == 0))
 
 
