@@ -86,26 +86,44 @@ def machine() -> tuple[str, int]:
 
 
 def measure(comm: Any, direct: Direct, begin: Limits) -> Limits:
-    """Ask the questions one after the other for as long as there is time."""
-    started, best = time.perf_counter(), begin
+    """Ask the questions one after the other for as long as there is time.
+
+    What ranks agree about goes over the direct path itself: on crowded machines MPI's own takes longer than a question.
+    """
+    agreement, best = Agreement(direct, comm.Get_size()), begin
     for question in QUESTIONS:
         for choice in question.choices:
-            late = time.perf_counter() - started > BUDGET_S
-            if comm.bcast(late):
-                return best
             if begin.fetch_bytes == NEVER and "fetch_bytes" in choice:
                 continue
             other = replace(best, **choice)
-            times = _times(comm, direct, question, (best, other))
-            best = other if comm.bcast(times[1] < MARGIN * times[0]) else best
+            times = _times(comm.Get_size(), direct, question, (best, other), agreement)
+            if times is None:
+                return best
+            best = other if times[1] < MARGIN * times[0] else best
     return best
 
 
-def _times(comm: Any, direct: Direct, question: Question, limits: Sequence[Limits]) -> list[float]:
-    """Of each, the shortest time of a call, the slowest rank's, in alternating rounds."""
-    from mpi4py import MPI
+class Agreement:
+    """The largest of all ranks' numbers, and whether one of them says that the time is over."""
 
-    call, meet = _call(comm, question), Call(Collective("barrier", comm.Get_size(), 0), "uint8", None, 0, 0)
+    def __init__(self, direct: Direct, ranks: int) -> None:
+        self._direct, self._began = direct, time.perf_counter()
+        self._numbers = ffi.new("double[2]")
+        address = int(ffi.cast("uintptr_t", self._numbers))
+        self._call = Call(Collective("all_reduce", ranks, 2), "float64", "max", address, address)
+
+    def largest(self, number: float) -> tuple[float, bool]:
+        self._numbers[0] = number
+        self._numbers[1] = float(time.perf_counter() - self._began > BUDGET_S)
+        self._direct.run(self._call)
+        return float(self._numbers[0]), bool(self._numbers[1])
+
+
+def _times(
+    ranks: int, direct: Direct, question: Question, limits: Sequence[Limits], agreement: Agreement
+) -> list[float] | None:
+    """Of each, the shortest time of a call, the slowest rank's, in alternating rounds; None where there is no time."""
+    call, meet = _call(ranks, question), Call(Collective("barrier", ranks, 0), "uint8", None, 0, 0)
     shortest = [float("inf")] * len(limits)
     for turn in range(1 + ROUNDS):
         for i, each in enumerate(limits):
@@ -117,13 +135,14 @@ def _times(comm: Any, direct: Direct, question: Question, limits: Sequence[Limit
                 begin = time.perf_counter()
                 direct.run(call)
                 elapsed += time.perf_counter() - begin
-            slowest = comm.allreduce(elapsed, MPI.MAX)
+            slowest, late = agreement.largest(elapsed)
+            if late:
+                return None
             shortest[i] = min(shortest[i], slowest) if turn else shortest[i]
     return shortest
 
 
-def _call(comm: Any, question: Question) -> Call:
-    ranks = comm.Get_size()
+def _call(ranks: int, question: Question) -> Call:
     count = question.nbytes // dtype_size("float32") // ranks * ranks
     memory = [ffi.new("char[]", question.nbytes) for _ in range(3)]
     source, target, _ = (int(ffi.cast("uintptr_t", each)) for each in memory)

@@ -95,3 +95,15 @@ def test_mistakes() -> None:
             comm.Allreduce_init(np.ones(3), np.ones(2))
     with pytest.raises(ringtree.InputError, match="freed"):
         step()
+
+
+@pytest.mark.skipif(RANKS < 2, reason="one rank agrees with itself")
+def test_what_fails_while_its_rank_waits_elsewhere_is_told_at_wait() -> None:
+    with opened(timeout=20) as comm, opened() as other:
+        count = 3 + (RANK == 0)
+        step = comm.Allreduce_init(np.ones(count), np.zeros(count))
+        step.Start()
+        for _ in range(3):
+            other.Barrier()
+        with pytest.raises(ringtree.MismatchError, match="disagree"):
+            step.Wait()

@@ -1,8 +1,7 @@
-"""Limits of the direct path: measured in time, kept, and never taken from what is stale, foreign or damaged."""
+"""Limits of the direct path: alike on all ranks, kept, and never taken from what is stale, foreign or damaged."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_measured_in_time_and_alike_on_all_ranks() -> None:
+def test_alike_on_all_ranks() -> None:
     with opened(algorithm="direct") as comm:
         assert comm.session.direct is not None
-        begin = time.perf_counter()
         found = measure(WORLD, comm.session.direct, DEFAULT)
-        assert time.perf_counter() - begin < 5  # 0.15 s and one question more, on a quiet machine
         assert WORLD.allgather(found) == [found] * RANKS
 
 
