@@ -71,8 +71,10 @@ static int take_turn(rt_direct *d, rt_error *error) {
             rt_move_own(d);
         }
     }
-    at->turn++;
-    at->looked = 0;
+    if (status == RT_OK) { /* what failed once fails again, for whoever waits for it */
+        at->turn++;
+        at->looked = 0;
+    }
     return status;
 }
 
