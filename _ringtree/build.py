@@ -33,6 +33,7 @@ HEADERS = [
     "execute",
     "ndarray",
     "fetch",
+    "reach",
     "direct",
     "arborescence",
     "shallow",

@@ -40,6 +40,7 @@ class Call:
         self.spec.input, self.spec.output = ffi.cast("void *", source), ffi.cast("void *", target)
         self.spec.dtype = DTYPES[dtype]
         self.spec.op = -1 if op is None else OPS[op]
+        self.spec.lends = 0
         self.memory: Any = None  # what the caller wants to be kept alive as long as this
         self._what = f"{shape.kind} of {shape.count} {dtype}"
 
@@ -73,19 +74,18 @@ class Direct:
         check(make(endpoint.handle, segment.handle, int(create), out, self.error), self.error)
         self.handle = out[0]
         self._arrays = table()
-        self.caller = ffi.new("rt_direct_caller *", [self.handle, self._arrays.handle, self.error])
+        self.caller = ffi.new("rt_direct_caller *", [self.handle, self._arrays.handle, self.error, 0])
         self._segment = segment
         self._endpoint = endpoint
         self.rank = endpoint.rank
 
     # -- running ------------------------------------------------------------------------------------------------
 
-    def run(self, call: Call) -> None:
-        """To its end. Raises what went wrong, on every rank that it concerns."""
+    def run(self, call: Call) -> bool:
+        """To its end; whether the ranks are to lend. Raises what went wrong, on every rank that it concerns."""
         self.finish_started()
         status = lib.rt_direct_run(self.handle, call.spec, WAIT_SLICE_NS, self.error)
-        if status:
-            self.complete(status, call.describe)
+        return bool(status) and self.complete(status, call.describe)
 
     def start(self, call: Call) -> bool:
         """Begin; whether it has ended already. At most one is under way: one before it is finished first."""
@@ -120,8 +120,11 @@ class Direct:
         """Number of the operation that was begun last."""
         return int(lib.rt_direct_sequence(self.handle))
 
-    def complete(self, status: int, describe: Callable[[], str]) -> None:
-        """See an operation to its end that answered `status`, not 0: wait, with a time limit, or raise."""
+    def complete(self, status: int, describe: Callable[[], str]) -> bool:
+        """See an operation to its end that answered `status`, not 0: wait, with a time limit, or raise.
+
+        True where all ranks are to lend: see `lending`.
+        """
         timeout_s = self._endpoint.timeout_s
         deadline = time.monotonic() + timeout_s if timeout_s else float("inf")
         try:
@@ -138,6 +141,21 @@ class Direct:
             text = text_of(self.error)
             said = status in (lib.RT_ERR_TIMEOUT, lib.RT_ERR_BUSY)
             raise exception(status, text if said else f"{describe()} on rank {self.rank}: {text}")
+        return bool(status == lib.RT_LEND)
+
+    @property
+    def lends(self) -> bool:
+        """Whether this rank's calls on plain arrays offer to lend them (regular.h)."""
+        return bool(self.caller.lends)
+
+    @lends.setter
+    def lends(self, value: bool) -> None:
+        self.caller.lends = int(value)
+
+    def lending(self) -> tuple[tuple[bool, bool], tuple[bool, bool]]:
+        """Of the last operation's input and output: whether some rank is to lend it, and whether this one is."""
+        bits = int(lib.rt_direct_lending(self.handle))
+        return (bool(bits & 1), bool(bits & 4)), (bool(bits & 2), bool(bits & 8))
 
     def _give_up(self, status: int, text: str) -> None:
         lib.rt_direct_revoke(self.handle, status, text.encode())
@@ -171,16 +189,19 @@ class Direct:
         bodies: Sequence[Any],
         mirrors: Sequence[Any],
         lengths: Sequence[int],
-    ) -> None:
-        """Memory that all ranks can reach: see rt_direct_add_region."""
+        array_state: Any = ffi.NULL,
+    ) -> Any:
+        """Memory that all ranks can reach: see rt_direct_add_region. Returns the region, to be dropped."""
         pointers = [ffi.new("void *[]", [ffi.cast("void *", p) for p in parts]) for parts in (bodies, mirrors)]
-        own, sizes = ffi.cast("void *", address), array("int64_t", list(lengths))
-        check(lib.rt_direct_add_region(self.handle, number, own, size, *pointers, sizes, self.error), self.error)
+        own, sizes, region = ffi.cast("void *", address), array("int64_t", list(lengths)), ffi.new("rt_region **")
+        add = lib.rt_direct_add_region
+        check(add(self.handle, number, own, size, array_state, *pointers, sizes, region, self.error), self.error)
+        return region[0]
 
-    def drop_region(self, number: int) -> None:
+    def drop_region(self, region: Any) -> None:
         """This rank's memory is gone."""
         if self.handle:
-            lib.rt_direct_drop_region(self.handle, number)
+            lib.rt_region_drop(region)
 
     def remove_region(self, number: int) -> None:
         """Every rank's memory is gone."""

@@ -44,6 +44,12 @@ class ArrayTable:
         address = int(ffi.cast("uintptr_t", view.data))
         return address, int(view.count), DTYPE_NAMES[view.dtype], bool(view.writable)
 
+    def note(self, array: Any) -> Any:
+        """An rt_array_state of the array's memory as it is; the array must outlive it."""
+        state = ffi.new("rt_array_state *")
+        lib.rt_array_note(self.handle, id(array), state)
+        return state
+
     def _holds(self, np: Any) -> bool:
         """Whether the core reads of some arrays what NumPy says of them."""
         if sys.implementation.name != "cpython":

@@ -69,19 +69,6 @@ class Segment:
         self.handle = None
 
 
-def take_back(address: int, size: int) -> None:
-    """Pages that were lent become private again, with what they hold."""
-    error = new_error()
-    check(lib.rt_segment_take_back(address, size, error), error)
-
-
-def whole_pages(address: int, size: int) -> tuple[int, int, int]:
-    """Bytes before the first whole page, in whole pages, behind the last."""
-    lengths = ffi.new("int64_t[3]")
-    lib.rt_whole_pages(address, size, lengths)
-    return int(lengths[0]), int(lengths[1]), int(lengths[2])
-
-
 class Arena:
     """The shared state of one communicator. elements: of the board in wall clock, else 0."""
 

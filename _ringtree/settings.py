@@ -32,6 +32,14 @@ def arena_bytes() -> int:
     return DEFAULT_ARENA_BYTES if text is None else parse_bytes(text, "RINGTREE_ARENA")
 
 
+def lends() -> bool:
+    """RINGTREE_LEND: `auto` (default): plain arrays that come often become reachable; or `off`."""
+    text = os.environ.get("RINGTREE_LEND", "auto")
+    if text not in ("auto", "off"):
+        raise InputError(f"RINGTREE_LEND: found {text!r}; expected auto or off")
+    return text == "auto"
+
+
 def algorithm() -> str | None:
     """RINGTREE_ALGO, unparsed."""
     return os.environ.get("RINGTREE_ALGO") or None

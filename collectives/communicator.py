@@ -95,6 +95,7 @@ class Communicator(Preparing, Quick, MPI.Intracomm, metaclass=_WorldByDefault): 
             topology = _load(board, figures, latency_us)
             for_collective(algorithm or "auto", "all_reduce")  # a bad one is an error now, not at the first call
             settings.debug_level()  # likewise, and on every rank
+            settings.lends()
             return Options(
                 topology,
                 _clock(clock, topology),

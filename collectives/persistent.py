@@ -26,12 +26,20 @@ _again = lib.rt_direct_again
 class Persistent:
     """A prepared operation; `memory` is kept alive. replay: the same by its usual method, where there is no call."""
 
-    def __init__(self, direct: Direct | None, call: Call | None, replay: Callable[[], None], memory: object) -> None:
-        self._direct, self._call, self._replay, self._memory = direct, call, replay, memory
+    def __init__(
+        self,
+        direct: Direct | None,
+        call: Call | None,
+        replay: Callable[[], None],
+        memory: tuple[Any, ...],
+        lend: Callable[..., None],
+    ) -> None:
+        self._direct, self._call, self._replay, self._memory, self._lend = direct, call, replay, memory, lend
         self._active = False
         self._sequence = 0
         if direct is not None and call is not None:
             call.prepared.caller = direct.caller
+            call.spec.lends = direct.lends
             self._prepared = call.prepared
 
     def __call__(self) -> None:
@@ -48,9 +56,11 @@ class Persistent:
     def _go_on(self, direct: Direct, status: int) -> None:
         assert self._call is not None
         if status == lib.RT_ERR_BUSY and direct.started:
-            direct.run(self._call)
+            asked = direct.run(self._call)
         else:
-            direct.complete(status, self._call.describe)
+            asked = direct.complete(status, self._call.describe)
+        if asked:
+            self._lend(*self._memory[:2])
 
     def Start(self) -> None:
         """Begin. The memory is the operation's until Wait."""
@@ -80,7 +90,7 @@ class Persistent:
     def Free(self) -> None:
         """Finish it, and let go of its memory."""
         self.Wait()
-        self._direct = self._call = self._memory = None
+        self._direct, self._call, self._memory = None, None, ()
 
 
 class Preparing:
@@ -97,7 +107,8 @@ class Preparing:
         if session.direct is not None and not copied:
             # The long way, which says what it would run; the quick one runs it.
             call = session.record(lambda: getattr(Accelerated, name)(self, *arguments))
-        return Persistent(session.direct if call else None, call, lambda: method(*arguments), arguments)
+        direct = session.direct if call else None
+        return Persistent(direct, call, lambda: method(*arguments), arguments, session.lend)
 
     def Allreduce_init(self, sendbuf: Any, recvbuf: Any, op: Any = MPI.SUM, info: Any = None) -> Persistent:
         return self._prepare("Allreduce", sendbuf, recvbuf, op)

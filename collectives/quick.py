@@ -47,7 +47,7 @@ class Quick(Accelerated):
             code = _SUM_TO_ALL if op is SUM else _ALL_REDUCE.get(id(op), _NO_CODE)
             send = id(recvbuf) if sendbuf is IN_PLACE else id(sendbuf)
             status = _run(direct.caller, code, send, id(recvbuf))
-            if not status or _settled(direct, status, "all_reduce", recvbuf):
+            if not status or self._settled(status, "all_reduce", sendbuf, recvbuf):
                 return
         super().Allreduce(sendbuf, recvbuf, op)
 
@@ -56,7 +56,7 @@ class Quick(Accelerated):
         if direct is not None:
             code = _REDUCE_SCATTER.get(id(op), _NO_CODE)
             status = _run(direct.caller, code, id(sendbuf), id(recvbuf))
-            if not status or _settled(direct, status, "reduce_scatter", recvbuf):
+            if not status or self._settled(status, "reduce_scatter", sendbuf, recvbuf):
                 return
         super().Reduce_scatter_block(sendbuf, recvbuf, op)
 
@@ -64,7 +64,7 @@ class Quick(Accelerated):
         direct = self._direct
         if direct is not None:
             status = _run(direct.caller, _ALL_GATHER, id(sendbuf), id(recvbuf))
-            if not status or _settled(direct, status, "all_gather", recvbuf):
+            if not status or self._settled(status, "all_gather", sendbuf, recvbuf):
                 return
         super().Allgather(sendbuf, recvbuf)
 
@@ -72,7 +72,7 @@ class Quick(Accelerated):
         direct = self._direct
         if direct is not None:
             status = _run(direct.caller, _ALL_TO_ALL, id(sendbuf), id(recvbuf))
-            if not status or _settled(direct, status, "all_to_all", recvbuf):
+            if not status or self._settled(status, "all_to_all", sendbuf, recvbuf):
                 return
         super().Alltoall(sendbuf, recvbuf)
 
@@ -80,7 +80,7 @@ class Quick(Accelerated):
         direct = self._direct
         if direct is not None and type(root) is int and 0 <= root < 2**31:
             status = _run(direct.caller, _BROADCAST | root << 16, id(buf), id(buf))
-            if not status or _settled(direct, status, "broadcast", buf):
+            if not status or self._settled(status, "broadcast", buf, buf):
                 return
         super().Bcast(buf, root)
 
@@ -88,20 +88,22 @@ class Quick(Accelerated):
         direct = self._direct
         if direct is not None:
             status = _barrier(direct.caller)
-            if not status or _settled(direct, status, "barrier", None):
+            if not status or self._settled(status, "barrier", None, None):
                 return
         super().Barrier()
 
-
-def _settled(direct: Direct, status: int, what: str, buffer: Any) -> bool:
-    """Wait for, or raise, what the core answered; False where it has begun nothing."""
-    if status == NOT_UNDERSTOOD and direct.error.text[0] == b"\0":
-        _learn(buffer)
-        return False
-    if status == lib.RT_ERR_BUSY and direct.started:
-        return False
-    direct.complete(status, lambda: what if buffer is None else f"{what} of {buffer.size} {buffer.dtype}")
-    return True
+    def _settled(self, status: int, what: str, send: Any, receive: Any) -> bool:
+        """Wait for, or raise, what the core answered; False where it has begun nothing."""
+        direct = self._direct
+        assert direct is not None
+        if status == NOT_UNDERSTOOD and direct.error.text[0] == b"\0":
+            _learn(receive)
+            return False
+        if status == lib.RT_ERR_BUSY and direct.started:
+            return False
+        if direct.complete(status, lambda: what if receive is None else f"{what} of {receive.size} {receive.dtype}"):
+            self.session.lend(receive if send is IN_PLACE else send, receive)
+        return True
 
 
 def _learn(buffer: Any) -> None:

@@ -9,21 +9,24 @@ stays until every rank has dropped its part: until then others may name theirs.
 
 from __future__ import annotations
 
+import mmap
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from _ringtree import lent
 from _ringtree.direct import Direct
 from _ringtree.errors import InputError
 from _ringtree.native import ffi
-from _ringtree.runtime import Segment, segment_name, take_back, whole_pages
+from _ringtree.runtime import Segment, segment_name
 
 from .buffers import read
 from .sharing import agree
 
 LINE = 64
 # The ends of an array that fill no page: together less than two of them, or all of a small array.
-MIRROR_BYTES = 2 * 65536
+MIRROR_BYTES = 2 * mmap.PAGESIZE
 _GONE = b"\x01"
 
 
@@ -32,22 +35,23 @@ def parts_and_lines(stride: int, ranks: int) -> int:
     return (stride + LINE) * ranks
 
 
-@dataclass(frozen=True)
+@dataclass
 class Held:
     """A region until all have dropped it: what keeps its memory mapped, and every rank's line."""
 
     segments: tuple[Segment, ...]
     lines: tuple[Any, ...]
+    region: Any = None
 
 
 @dataclass(frozen=True)
-class Registered:
-    """An array whose pages are lent, kept alive, and where those pages are."""
+class Shared:
+    """A region of this rank's own memory, the pages of it that are lent, and of which segment."""
 
-    array: Any
     number: int
-    address: int
+    pages: int
     size: int
+    segment: str
 
 
 class Regions:
@@ -55,49 +59,30 @@ class Regions:
 
     def __init__(self, direct: Direct | None, rank: int, ranks: int) -> None:
         self._direct = direct
-        self._rank, self._ranks = rank, ranks
+        self._rank, self.ranks = rank, ranks
+        self._process = os.getpid()
         self._made = 0
         self._held: dict[int, Held] = {}
-        self._registered: dict[int, Registered] = {}  # by the array's address
+        self._registered: dict[int, tuple[Any, Shared]] = {}  # the array, kept alive, by its address
 
     def adopt(self, segment: Segment, stride: int) -> Any:
         """This rank's part of a segment of equal parts, as a buffer; all ranks call it together."""
-        ranks = self._ranks
+        ranks = self.ranks
         lines = tuple(segment.at(stride * ranks + i * LINE) for i in range(ranks))
         number = self._next(Held((segment,), lines))
         if self._direct is not None:
             bodies = [segment.address + i * stride for i in range(ranks)]
-            self._direct.add_region(number, bodies[self._rank], stride, bodies, bodies, [0, stride, 0] * ranks)
-        return segment.part(self._rank * stride, stride, self._gone(number))
+            lengths = [0, stride, 0] * ranks
+            region = self._direct.add_region(number, bodies[self._rank], stride, bodies, bodies, lengths)
+            self._held[number].region = region
+        return segment.part(self._rank * stride, stride, lambda: self.drop(number))
 
     def register(self, comm: Any, array: Any) -> None:
         """Make the array's own memory reachable; all ranks call it together, each with an array of any size."""
         if self._direct is None:
             return
         buffer = agree(comm, lambda: self._registrable(array))
-        lengths = whole_pages(buffer.address, buffer.nbytes)
-        name, size = segment_name(), lengths[1] + MIRROR_BYTES + LINE
-        own = agree(comm, lambda: Segment(name, size, create=True))
-        answers = comm.allgather((name, size, lengths))
-        try:
-            segments = agree(
-                comm,
-                lambda: tuple(
-                    own if i == self._rank else Segment(other, bytes_, create=False)
-                    for i, (other, bytes_, _) in enumerate(answers)
-                ),
-            )
-            agree(comm, lambda: own.lend(buffer.address + lengths[0], lengths[1]))
-        finally:
-            own.unlink()
-        mirrors = [s.address + (0 if i == self._rank else answers[i][2][1]) for i, s in enumerate(segments)]
-        bodies = [s.address for s in segments]
-        bodies[self._rank] = buffer.address + lengths[0]
-        lines = tuple(ffi.cast("char *", mirror + MIRROR_BYTES) for mirror in mirrors)
-        number = self._next(Held(segments, lines))
-        flat = [length for _, _, three in answers for length in three]
-        self._direct.add_region(number, buffer.address, buffer.nbytes, bodies, mirrors, flat)
-        self._registered[buffer.address] = Registered(array, number, bodies[self._rank], lengths[1])
+        self._registered[buffer.address] = array, self.share(comm, buffer.address, buffer.nbytes)
 
     def unregister(self, array: Any) -> None:
         """The array's memory is its own again."""
@@ -106,14 +91,60 @@ class Regions:
             return
         if address not in self._registered:
             raise InputError("unregister: found an array that was not registered")
-        self._return(self._registered.pop(address))
+        self._return(self._registered.pop(address)[1])
 
     def close(self) -> None:
         """The communicator goes; buffers live on, unknown to it, and registered arrays get their memory back."""
-        for registered in self._registered.values():
-            self._return(registered)
+        for _, shared in self._registered.values():
+            self._return(shared)
         self._registered.clear()
         self._direct = None
+
+    def share(
+        self,
+        comm: Any,
+        address: int,
+        size: int,
+        back: Callable[[], None] | None = None,
+        array_state: Any = ffi.NULL,
+    ) -> Shared:
+        """This rank's `size` bytes become reachable where they are, none of them perhaps; all ranks call it together.
+
+        back: see Lent. What fails on one rank fails on all, and leaves the memory as it was.
+        """
+        assert self._direct is not None
+        lengths = lent.whole_pages(address, size)
+        name, whole = segment_name(), lengths[1] + MIRROR_BYTES + LINE
+        own = agree(comm, lambda: Segment(name, whole, create=True))
+        pages = address + lengths[0]
+        try:
+            answers = comm.allgather((name, whole, lengths))
+            segments = agree(comm, lambda: tuple(self._attached(own, answers)))
+            _lend(comm, own, lent.Lent(pages, lengths[1], name, back))
+        finally:
+            own.unlink()
+        mirrors = [s.address + (0 if i == self._rank else answers[i][2][1]) for i, s in enumerate(segments)]
+        bodies = [s.address for s in segments]
+        bodies[self._rank] = pages
+        lines = tuple(ffi.cast("char *", mirror + MIRROR_BYTES) for mirror in mirrors)
+        number = self._next(Held(segments, lines))
+        flat = [length for _, _, three in answers for length in three]
+        region = self._direct.add_region(number, address, size, bodies, mirrors, flat, array_state)
+        self._held[number].region = region
+        return Shared(number, pages, lengths[1], name)
+
+    def drop(self, number: int) -> None:
+        """This rank's part of the region is no more. Little happens here: garbage collectors of any thread call it."""
+        if os.getpid() != self._process:
+            return  # a forked child's copy
+        held = self._held[number]
+        if self._direct is not None:
+            self._direct.drop_region(held.region)
+        held.lines[self._rank][0] = _GONE
+
+    def _attached(self, own: Segment, answers: list[Any]) -> list[Segment]:
+        others = enumerate(answers)
+        return [own if i == self._rank else Segment(name, size, create=False) for i, (name, size, _) in others]
 
     def _registrable(self, array: Any) -> Any:
         import numpy as np
@@ -126,14 +157,19 @@ class Regions:
             owner = getattr(owner, "base", None)
         if isinstance(array, np.ndarray) and not array.flags.aligned:
             raise InputError("register: found an array that is not aligned to its elements")
-        for known in self._registered.values():
-            if buffer.overlaps(read(known.array, "register: array", writable=True)):
+        for known in lent.overlapping(buffer.address, buffer.nbytes):
+            if known.back is None:
+                raise InputError("register: found an array that shares memory with a registered one")
+            known.back()
+        for other, _ in self._registered.values():  # those that fill no page
+            if buffer.overlaps(read(other, "register: array", writable=True)):
                 raise InputError("register: found an array that shares memory with a registered one")
         return buffer
 
-    def _return(self, registered: Registered) -> None:
-        take_back(registered.address, registered.size)
-        self._gone(registered.number)()
+    def _return(self, shared: Shared) -> None:
+        if lent.forget(shared.pages) is not None:
+            lent.take_back(shared.pages, shared.size)
+        self.drop(shared.number)
 
     def _next(self, held: Held) -> int:
         self._sweep()
@@ -142,16 +178,6 @@ class Regions:
         self._held[number] = held
         return number
 
-    def _gone(self, number: int) -> Callable[[], None]:
-        """What is called when this rank's buffer is no more: by the garbage collector, so it does little."""
-
-        def gone() -> None:
-            if self._direct is not None:
-                self._direct.drop_region(number)
-            self._held[number].lines[self._rank][0] = _GONE
-
-        return gone
-
     def _sweep(self) -> None:
         """Let go of what every rank has dropped."""
         for number, held in list(self._held.items()):
@@ -159,3 +185,15 @@ class Regions:
                 if self._direct is not None:
                     self._direct.remove_region(number)
                 del self._held[number]
+
+
+def _lend(comm: Any, own: Segment, pages: lent.Lent) -> None:
+    """All ranks' pages, or none's."""
+    if pages.size:
+        lent.note(pages)
+    try:
+        agree(comm, lambda: own.lend(pages.address, pages.size))
+    except BaseException:
+        if pages.size and lent.forget(pages.address) is not None:
+            lent.take_back_rest(pages)
+        raise

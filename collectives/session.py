@@ -28,6 +28,7 @@ from emulator import Clock
 from topology import Topology
 
 from .agreement import Proposal
+from .lending import Lending
 from .placement import place
 from .planning import Plan, Planner
 from .regions import Regions
@@ -98,6 +99,7 @@ class Session:
         if self.direct is not None:
             self.direct.limits = limits_for(comm, self.direct, crowded=sharing > 1)
         self.regions = Regions(self.direct, self.rank, self.ranks)
+        self.lending = None if self.direct is None else Lending(self.regions, self.direct, self._gather)
 
     def run(self, shape: Collective, dtype: str, op: str | None, source: int, target: int) -> None:
         """Run the collective on the memory at these addresses (0: none), to its end, and charge its time."""
@@ -150,6 +152,18 @@ class Session:
         finally:
             self._lock.release()
 
+    def lend(self, send: Any, receive: Any = None) -> None:
+        """After a call on these buffers that ended so: lend those of them that the ranks agreed about (lending.py)."""
+        assert self.lending is not None
+        try:
+            self.lending.lend(send, receive)
+        except BaseException:
+            self.endpoint.give_up("lending of arrays")  # the others would wait
+            raise
+
+    def _gather(self, mine: bytes) -> list[bytes]:
+        return self.exchange(mine, "lending of arrays")
+
     def algorithm_for(self, kind: str) -> Specification:
         """What the caller, then RINGTREE_ALGO asks for; `auto` otherwise."""
         if self.options.algorithm is not None:
@@ -161,6 +175,8 @@ class Session:
 
     def close(self) -> None:
         self._prepared.clear()
+        if self.lending is not None:
+            self.lending.close()
         self.regions.close()
         if self.direct is not None:
             self.direct.close()

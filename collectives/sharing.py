@@ -11,6 +11,10 @@ from _ringtree.runtime import Segment, segment_name
 Result = TypeVar("Result")
 
 
+class ElsewhereError(CommunicationError):
+    """Another rank could not do its part; the text says which and why."""
+
+
 def agree(comm: Any, work: Callable[[], Result]) -> Result:
     """Do the work on every rank; if it fails on one, every rank raises, so that none is left waiting."""
     problem: Exception | None = None
@@ -23,7 +27,7 @@ def agree(comm: Any, work: Callable[[], Result]) -> Result:
         raise problem
     for rank, text in enumerate(found):
         if text is not None:
-            raise CommunicationError(f"rank {rank}: {text}")
+            raise ElsewhereError(f"rank {rank}: {text}")
     return result
 
 

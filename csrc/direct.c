@@ -187,7 +187,7 @@ static int go_on(rt_direct *d, int64_t wait_ns, rt_error *error) {
     if (status == RT_OK) {
         rt_rounds_settle(&d->rounds);
         release(d);
-        return RT_OK;
+        return d->wished ? RT_LEND : RT_OK;
     }
     return status == RT_PENDING ? status : fail(d, status, error);
 }
@@ -218,6 +218,7 @@ static int begin(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
         return status;
     }
     d->active = true;
+    d->wishes = d->wished = 0;
     return RT_OK;
 }
 
@@ -231,6 +232,7 @@ int rt_direct_start(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
     if (status != RT_OK) {
         return status;
     }
+    d->at.lends = false; /* its caller may do something else before it hears that it should */
     status = go_on(d, 0, error);
     if (status == RT_PENDING) {
         rt_rounds_settle(&d->rounds);
@@ -283,6 +285,10 @@ int rt_direct_help(rt_direct *d) {
     d->active = status != RT_OK && d->active; /* what failed is told to who waits for it */
     atomic_store_explicit(&d->taken, 0, memory_order_release);
     return d->active;
+}
+
+int rt_direct_lending(const rt_direct *d) {
+    return (int)(d->wished | d->wishes << 2);
 }
 
 uint64_t rt_direct_sequence(const rt_direct *d) {

@@ -22,6 +22,10 @@
  * was started (and not waited for) is finished first when the next begins. Its progress also comes from waits on other
  * communicators of the process.
  *
+ * Lending: plain buffers that come often (regular.h) cost a copy each time that they need not. Where every rank's call
+ * is one whose caller can lend, and one of them says that it pays, all of them learn it in the same call, from the
+ * marks; the call then ends with RT_LEND, and the callers together make regions of those buffers.
+ *
  * Errors are as in execute.h: what fails revokes the communicator, for everybody.
  *
  * Ownership: a direct borrows its communicator, segment and regions. Buffers must outlive their operation.
@@ -31,6 +35,7 @@
 
 #include "execute.h"
 #include "ndarray.h"
+#include "reach.h"
 
 /* cffi: begin */
 typedef struct rt_direct rt_direct;
@@ -48,8 +53,12 @@ typedef struct rt_direct_spec {
     const void *input; /* may equal output, or lie in it as in-place collectives do */
     void *output;
     int32_t dtype;
-    int32_t op; /* an rt_redop, or -1 for collectives that do not reduce */
+    int32_t op;    /* an rt_redop, or -1 for collectives that do not reduce */
+    int32_t lends; /* whether the caller does what RT_LEND says */
 } rt_direct_spec;
+
+/* In place of RT_OK: it has ended well, and all ranks are to lend. */
+enum { RT_LEND = 2 };
 
 int64_t rt_direct_least_bytes(int32_t ranks);
 /* format: the segment is fresh and this rank's. */
@@ -62,11 +71,15 @@ void rt_direct_limits(const rt_direct *direct, rt_limits *limits);
  * said to the others; every other error revokes. */
 int rt_direct_run(rt_direct *direct, const rt_direct_spec *spec, int64_t wait_ns, rt_error *error);
 int rt_direct_wait(rt_direct *direct, int64_t wait_ns, rt_error *error);
+/* Of the last operation, which buffers are to be lent: 1: some rank's input, 2: some rank's output; 4, 8: this rank's.
+ */
+int rt_direct_lending(const rt_direct *direct);
 /* What Python's calls have in common, in one argument: each argument costs it time. */
 typedef struct rt_direct_caller {
     rt_direct *direct; /* NULL: the communicator was freed */
     const rt_ndarrays *known;
     rt_error *error;
+    int32_t lends;
 } rt_direct_caller;
 
 /* Run for equal parts, from two NumPy arrays by the addresses of their objects (the same one for broadcast, and in
@@ -96,10 +109,10 @@ void rt_direct_abandon(rt_direct *direct);
 int32_t rt_direct_missing(const rt_direct *direct, int32_t *ranks, int32_t capacity);
 
 /* A region that all ranks have made (reach.h): by rank, where its body is mapped here, where its mirrors are (head,
- * then tail), and the bytes of head, body and tail. */
-int rt_direct_add_region(rt_direct *direct, int64_t number, void *address, int64_t bytes, void *const *bodies,
-                         void *const *mirrors, const int64_t *lengths, rt_error *error);
-void rt_direct_drop_region(rt_direct *direct, int64_t number);
+ * then tail), and the bytes of head, body and tail. array: whose memory this rank's part is, or NULL. */
+int rt_direct_add_region(rt_direct *direct, int64_t number, void *address, int64_t bytes, const rt_array_state *array,
+                         void *const *bodies, void *const *mirrors, const int64_t *lengths, rt_region **region,
+                         rt_error *error);
 void rt_direct_remove_region(rt_direct *direct, int64_t number);
 /* cffi: end */
 

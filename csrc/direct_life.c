@@ -64,11 +64,16 @@ void rt_direct_limits(const rt_direct *d, rt_limits *limits) {
     *limits = d->limits;
 }
 
-int rt_direct_add_region(rt_direct *d, int64_t number, void *address, int64_t bytes, void *const *bodies,
-                         void *const *mirrors, const int64_t *lengths, rt_error *error) {
+int rt_direct_add_region(rt_direct *d, int64_t number, void *address, int64_t bytes, const rt_array_state *array,
+                         void *const *bodies, void *const *mirrors, const int64_t *lengths, rt_region **region,
+                         rt_error *error) {
     rt_part_view *parts = calloc((size_t)d->rounds.ranks, sizeof *parts);
     if (!parts) {
         return rt_fail(error, RT_ERR_NO_MEMORY, "region: out of memory");
+    }
+    rt_region made = {.number = number, .address = address, .bytes = bytes, .parts = parts};
+    if (array) {
+        made.array = *array;
     }
     for (int32_t i = 0; i < d->rounds.ranks; i++) {
         const int64_t *length = lengths + 3 * (int64_t)i;
@@ -76,13 +81,9 @@ int rt_direct_add_region(rt_direct *d, int64_t number, void *address, int64_t by
         parts[i] = (rt_part_view){bodies[i], mirror, mirror + length[0], length[0], length[1], length[2]};
     }
     d->plan.work = NULL;
-    int status = rt_reach_add(&d->reach, number, address, bytes, parts, error);
+    int status = rt_reach_add(&d->reach, &made, region, error);
     free(parts);
     return status;
-}
-
-void rt_direct_drop_region(rt_direct *d, int64_t number) {
-    rt_reach_drop(&d->reach, number);
 }
 
 void rt_direct_remove_region(rt_direct *d, int64_t number) {

@@ -3,7 +3,8 @@
 
 #include "direction.h"
 
-enum { PLACED_BYTES = 1024 }; /* below, a copy costs less than a second hand-over */
+/* Below, a copy costs less than a second hand-over; and what is worth saying where nothing can be reached yet. */
+enum { PLACED_BYTES = 2048, TOLD_BYTES = 48 << 10 };
 
 static bool reduces(int kind) {
     return kind == RT_ALL_REDUCE || kind == RT_REDUCE_SCATTER || kind == RT_REDUCE;
@@ -84,7 +85,7 @@ static void plan_reduction(const rt_direct *d, rt_turns *at) {
     at->work = rt_reduce_whole;
     at->inside = at->bytes <= RT_INLINE_BYTES;
     at->all_wait = at->c.kind != RT_REDUCE;
-    if (d->reach.used && at->bytes >= PLACED_BYTES && at->bytes <= d->limits.whole_bytes) {
+    if (at->bytes >= (d->reach.used ? PLACED_BYTES : TOLD_BYTES) && at->bytes <= d->limits.whole_bytes) {
         at->work = rt_reduce_placed;
         at->all_wait = at->placed = at->large = true;
         at->marks = 2;
@@ -159,6 +160,7 @@ int rt_direct_plan(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
         d->at = d->plan;
         d->at.input = spec->input;
         d->at.output = spec->output;
+        d->at.lends = spec->lends && d->at.all_wait;
         d->at.first = d->rounds.marked + 1;
         /* With all that came before: who asked nothing of the others then, as two roots of one broadcast, hears it now.
          */

@@ -50,7 +50,8 @@ int rt_direct_arrays(const rt_direct_caller *caller, int64_t code, uint64_t send
     if (from.data == to.data && kind != RT_ALL_REDUCE && kind != RT_BROADCAST && from.count > 0) {
         return refuse(caller->error);
     }
-    rt_direct_spec spec = {{.kind = kind, .ranks = d->rounds.ranks, .root = root}, from.data, to.data, to.dtype, op};
+    rt_direct_spec spec = {
+        {.kind = kind, .ranks = d->rounds.ranks, .root = root}, from.data, to.data, to.dtype, op, caller->lends};
     spec.collective.count = count_of(kind, d->rounds.ranks, from.count, to.count);
     if (spec.collective.count < 0 || root < 0 || root >= d->rounds.ranks ||
         (op >= 0 && !rt_reduce_supports(to.dtype, op))) {
@@ -60,7 +61,7 @@ int rt_direct_arrays(const rt_direct_caller *caller, int64_t code, uint64_t send
 }
 
 int rt_direct_barrier(const rt_direct_caller *caller) {
-    rt_direct_spec spec = {{.kind = RT_BARRIER, .ranks = caller->direct->rounds.ranks}, NULL, NULL, RT_UINT8, -1};
+    rt_direct_spec spec = {{.kind = RT_BARRIER, .ranks = caller->direct->rounds.ranks}, NULL, NULL, RT_UINT8, -1, 0};
     return rt_direct_run(caller->direct, &spec, RT_QUICK_WAIT_NS, caller->error);
 }
 
@@ -70,9 +71,11 @@ int rt_direct_again(const rt_direct_prepared *prepared) {
 }
 
 int64_t rt_direct_repeat(rt_direct *d, const rt_direct_spec *spec, int32_t times, rt_error *error) {
+    rt_direct_spec again = *spec;
+    again.lends = 0;
     const int64_t begin = rt_now_ns();
     for (int32_t i = 0; i < times; i++) {
-        int status = rt_direct_run(d, spec, INT64_C(1) << 40, error);
+        int status = rt_direct_run(d, &again, INT64_C(1) << 40, error);
         if (status != RT_OK) {
             return status < 0 ? status : RT_ERR_TIMEOUT;
         }

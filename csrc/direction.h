@@ -14,14 +14,18 @@
 #include "comm.h"
 #include "direct.h"
 #include "fold.h"
-#include "reach.h"
+#include "regular.h"
 #include "rounds.h"
 
 /* What a rank says in the first mark of a large operation. */
 typedef struct rt_places {
     rt_place input, output;
     int64_t process; /* of private memory that the kernel may copy from: input.region is RT_PRIVATE */
+    uint32_t lending, reserved;
 } rt_places;
+
+/* lending: which of the rank's buffers it would lend, and whether its caller can. */
+enum { RT_LEND_INPUT = 1, RT_LEND_OUTPUT = 2, RT_CAN_LEND = 4 };
 
 /* Another rank's buffers, as far as they can be reached. */
 typedef struct rt_peer {
@@ -45,6 +49,7 @@ typedef struct rt_turns {
     bool all_wait;  /* every rank needs every other in each turn */
     bool last_wait; /* the last round has to be seen by all before the operation ends */
     bool started;   /* nobody waits for it: others may make it go on */
+    bool lends;     /* its caller can lend */
     uint64_t first; /* round */
     int64_t turn, marks;
     int64_t pieces, piece; /* of each part: how many, elements of one */
@@ -63,6 +68,8 @@ struct rt_direct {
     bool active;
     uint64_t sequence;
     uint64_t planned, signature; /* of the plan; of all operations so far */
+    uint32_t wishes, wished;     /* what of the last operation this rank would lend; some rank, where all can */
+    rt_regulars regulars;
     rt_peer *peers;
     const void **sources; /* ranks */
     void **targets;       /* ranks + 1 */

@@ -4,7 +4,7 @@
  *   after    array   [ head │ body  (shared) │ tail ]               [ rest ]
  *
  * Only pages that hold nothing but the array are exchanged; what the array holds is carried over, at the same address.
- * No thread may write to the array meanwhile.
+ * No thread may write to the array meanwhile; to read it is safe.
  *
  * Ownership: the segment keeps its rest; the body is the array's until rt_segment_take_back, which must come before
  * the array's memory is freed.
@@ -20,6 +20,8 @@ void rt_whole_pages(uint64_t address, int64_t bytes, int64_t lengths[3]);
 /* The segment's first `bytes` become what is at `address`: whole pages, with their content. */
 int rt_segment_lend(rt_segment *segment, uint64_t address, int64_t bytes, rt_error *error);
 int rt_segment_take_back(uint64_t address, int64_t bytes, rt_error *error);
+/* The same for memory that nobody reads again: zeros, and the segment's memory is free at once. */
+int rt_segment_discard(uint64_t address, int64_t bytes, rt_error *error);
 /* cffi: end */
 
 #endif

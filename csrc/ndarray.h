@@ -9,7 +9,11 @@
  * A table knows the array type and the element types by the addresses of their objects, which live as long as the
  * process. What is not exactly that type, contiguous and aligned is not understood, and takes the long way.
  *
- * Ownership: the table is Python's, as are the objects, which live for the time of the call.
+ * What was done to an array's memory holds as long as the array has it: rt_array_state is how to see that it has not
+ * been resized.
+ *
+ * Ownership: the table is Python's, as are the objects, which live for the time of the call; that of a state must live
+ * as long as it is asked about.
  */
 #ifndef RINGTREE_NDARRAY_H
 #define RINGTREE_NDARRAY_H
@@ -37,6 +41,18 @@ typedef struct rt_ndarray {
 
 /* 1 and the view filled, or 0 where the object is not understood. Dangerous: the object must be a Python object. */
 int rt_ndarray_read(const rt_ndarrays *known, uint64_t object, rt_ndarray *view);
+
+typedef struct rt_array_state {
+    uint64_t object; /* 0: of no array, which stands for ever */
+    int64_t head_bytes;
+    const void *data, *descr;
+    int64_t count;
+} rt_array_state;
+
+/* Dangerous: the object must be a NumPy array, of the table's type or below it. */
+void rt_array_note(const rt_ndarrays *known, uint64_t object, rt_array_state *state);
+/* Whether the array still has the memory that it had. */
+int rt_array_stands(const rt_array_state *state);
 /* cffi: end */
 
 #endif

@@ -4,11 +4,29 @@
 
 _Static_assert(sizeof(rt_places) <= RT_INLINE_BYTES, "places travel in the mark");
 
+/* Which of the plain buffers have come so often that the ranks should lend them. */
+static uint32_t wishes(rt_direct *d, const rt_places *mine) {
+    const rt_turns *at = &d->at;
+    uint32_t found = 0;
+    if (mine->input.region == RT_NOWHERE && rt_regular_meet(&d->regulars, at->input, at->input_bytes)) {
+        found |= RT_LEND_INPUT;
+    }
+    if (at->c.kind == RT_ALL_REDUCE && at->output != at->input && mine->output.region == RT_NOWHERE &&
+        rt_regular_meet(&d->regulars, at->output, at->output_bytes)) {
+        found |= RT_LEND_OUTPUT;
+    }
+    return found;
+}
+
 /* In the first turn, before its mark. */
 void rt_places_tell(rt_direct *d) {
     rt_turns *at = &d->at;
     rt_places mine = {rt_reach_find(&d->reach, at->input, at->input_bytes),
-                      rt_reach_find(&d->reach, at->output, at->output_bytes), 0};
+                      rt_reach_find(&d->reach, at->output, at->output_bytes), 0, 0, 0};
+    if (at->lends) {
+        d->wishes = wishes(d, &mine);
+        mine.lending = RT_CAN_LEND | d->wishes;
+    }
     rt_peer *me = &d->peers[d->rounds.rank];
     me->input = rt_reach_check(&d->reach, d->rounds.rank, mine.input, at->input_bytes);
     me->output = rt_reach_check(&d->reach, d->rounds.rank, mine.output, at->output_bytes);
@@ -25,7 +43,7 @@ void rt_places_tell(rt_direct *d) {
     memcpy(rt_rounds_mark_of(&d->rounds, d->rounds.rank, at->first)->bytes, &mine, sizeof mine);
 }
 
-static int hear(rt_direct *d, int32_t rank) {
+static int hear(rt_direct *d, int32_t rank, uint32_t *lending) {
     rt_places places;
     rt_peer *peer = &d->peers[rank];
     int64_t in = rt_collective_extent(&d->at.c, rank, RT_INPUT) * d->at.element;
@@ -36,22 +54,28 @@ static int hear(rt_direct *d, int32_t rank) {
     peer->input_at = places.input.at;
     peer->output_at = places.output.at;
     peer->process = places.input.region == RT_PRIVATE && d->at.fetched ? places.process : 0;
+    *lending = places.lending;
     const bool known = places.input.region == RT_NOWHERE || rt_peer_open(peer);
     return known && (places.output.region == RT_NOWHERE || peer->output) ? RT_OK : RT_ERR_INVALID;
 }
 
 /* In the second turn: of every rank that this one needs. */
 int rt_places_hear(rt_direct *d, rt_error *error) {
+    uint32_t wished = d->wishes, all = d->at.lends ? RT_CAN_LEND : 0;
     for (int32_t rank = 0; rank < d->rounds.ranks; rank++) {
         bool needed = d->at.all_wait || (rank == d->at.c.root && d->at.c.kind != RT_GATHER) ||
                       (d->at.c.kind == RT_GATHER && d->rounds.rank == d->at.c.root);
         if (rank != d->rounds.rank) {
+            uint32_t lending = 0;
             d->peers[rank] = (rt_peer){0};
-            if (needed && hear(d, rank) != RT_OK) {
+            if (needed && hear(d, rank, &lending) != RT_OK) {
                 return rt_fail(error, RT_ERR_INVALID, "rank %d names memory that rank %d does not know", rank,
                                d->rounds.rank);
             }
+            wished |= lending & (RT_LEND_INPUT | RT_LEND_OUTPUT);
+            all &= lending;
         }
     }
+    d->wished = all ? wished : 0;
     return RT_OK;
 }

@@ -10,7 +10,8 @@
  *
  * A rank tells where its buffer lies as {region, offset}; who reads that checks both (shared memory is hostile).
  *
- * Ownership: a reach borrows the segments; the caller keeps them mapped until rt_reach_drop of the last rank.
+ * Ownership: a reach borrows the segments; the caller keeps them mapped until the last rank has dropped its part. It
+ * owns its regions; rt_region_drop may come from any thread, all else from the one that uses the communicator.
  */
 #ifndef RINGTREE_REACH_H
 #define RINGTREE_REACH_H
@@ -18,7 +19,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ndarray.h"
 #include "status.h"
+
+/* cffi: begin */
+typedef struct rt_region rt_region;
+/* This rank's buffer is gone; the others may still name theirs. */
+void rt_region_drop(rt_region *region);
+/* cffi: end */
 
 /* One rank's part of a region, as this rank sees it. */
 typedef struct rt_part_view {
@@ -27,20 +35,22 @@ typedef struct rt_part_view {
     int64_t head_bytes, body_bytes, tail_bytes;
 } rt_part_view;
 
-typedef struct rt_region {
+struct rt_region {
     int64_t number;
     char *address; /* of this rank's own part */
     int64_t bytes;
-    bool dropped; /* this rank's buffer is gone; the others may still name theirs */
+    rt_array_state array; /* whose memory that is, if it may be taken away from it */
+    _Atomic int dropped;
     rt_part_view *parts;
-} rt_region;
+};
 
 typedef struct rt_reach {
     int32_t ranks, rank;
-    int32_t many, room;
-    rt_region *regions; /* by number */
-    int32_t last;       /* index that was found last */
-    bool used;          /* there has been a region: the same on all ranks */
+    int32_t many, own_many, room;
+    rt_region **regions; /* by number */
+    rt_region **own;     /* those in which this rank has memory, by address */
+    rt_region *last;     /* that was found last */
+    bool used;           /* there has been a region: the same on all ranks */
 } rt_reach;
 
 enum { RT_NOWHERE = -1, RT_PRIVATE = -2 /* at is an address of the rank's own (fetch.h) */ };
@@ -60,10 +70,9 @@ int64_t rt_reach_run(const rt_region *region, int32_t rank, int64_t at, int64_t 
 void rt_reach_push(const rt_region *region, int32_t rank, int64_t at, int64_t bytes);
 void rt_reach_pull(const rt_region *region, int32_t rank, int64_t at, int64_t bytes);
 
-int rt_reach_add(rt_reach *reach, int64_t number, void *address, int64_t bytes, const rt_part_view *parts,
-                 rt_error *error);
-void rt_reach_drop(rt_reach *reach, int64_t number);   /* own buffer gone */
-void rt_reach_remove(rt_reach *reach, int64_t number); /* everybody's */
+/* A region with this number, address and so on; its parts are copied. */
+int rt_reach_add(rt_reach *reach, const rt_region *region, rt_region **added, rt_error *error);
+void rt_reach_remove(rt_reach *reach, int64_t number); /* everybody has dropped it */
 void rt_reach_free(rt_reach *reach);
 
 #endif

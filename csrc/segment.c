@@ -226,6 +226,20 @@ int rt_segment_take_back(uint64_t address, int64_t bytes, rt_error *error) {
     }
     return status;
 }
+
+int rt_segment_discard(uint64_t address, int64_t bytes, rt_error *error) {
+    void *target = (void *)(uintptr_t)address;
+    if (bytes == 0) {
+        return RT_OK;
+    }
+    madvise(target, (size_t)bytes, MADV_REMOVE); /* if it cannot, the memory goes with the last mapping */
+    if (mmap(target, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+        MAP_FAILED) {
+        return rt_fail(error, RT_ERR_NO_MEMORY, "register: no %" PRId64 " bytes in place of the array: %s", bytes,
+                       strerror(errno));
+    }
+    return RT_OK;
+}
 #else
 int rt_segment_lend(rt_segment *segment, uint64_t address, int64_t bytes, rt_error *error) {
     (void)segment, (void)address;
@@ -233,6 +247,11 @@ int rt_segment_lend(rt_segment *segment, uint64_t address, int64_t bytes, rt_err
 }
 
 int rt_segment_take_back(uint64_t address, int64_t bytes, rt_error *error) {
+    (void)address, (void)bytes, (void)error;
+    return RT_OK;
+}
+
+int rt_segment_discard(uint64_t address, int64_t bytes, rt_error *error) {
     (void)address, (void)bytes, (void)error;
     return RT_OK;
 }

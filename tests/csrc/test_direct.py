@@ -231,7 +231,8 @@ def test_places_out_of_range_are_an_error(lie: str) -> None:
         base = ffi.cast("char *", lib.rt_segment_data(me.shared))
         parts = ffi.new("void *[]", [base, base])  # any memory: it must not be touched
         lengths = ffi.new("int64_t[]", [0, BODY, 0] * 2)
-        check(lib.rt_direct_add_region, me.direct, 0, base, BODY, parts, parts, lengths)
+        region = ffi.new("rt_region **")
+        check(lib.rt_direct_add_region, me.direct, 0, base, BODY, ffi.NULL, parts, parts, lengths, region)
         me.limits(48, 64, 2**62, 2**63 - 1)
         if me.rank == 1:
             me.forge(1, me.signature_of(0, 1), LIES[lie])
@@ -387,15 +388,17 @@ def test_regions_come_in_order_and_go_in_any() -> None:
         base = ffi.cast("char *", lib.rt_segment_data(me.shared))
         parts, lengths = ffi.new("void *[]", [base]), ffi.new("int64_t[]", [0, 64, 0])
 
-        def add(number: int) -> None:
-            check(lib.rt_direct_add_region, me.direct, number, base, 64, parts, parts, lengths)
+        def add(number: int) -> Any:
+            region = ffi.new("rt_region **")
+            check(lib.rt_direct_add_region, me.direct, number, base, 64, ffi.NULL, parts, parts, lengths, region)
+            return region[0]
 
-        for number in range(20):
-            add(number)
+        regions = {number: add(number) for number in range(20)}
         with pytest.raises(CoreError, match="found number 19"):
             add(19)
         for number in (3, 19, 0, 19, 77, -1):
-            lib.rt_direct_drop_region(me.direct, number)
+            if number in regions:
+                lib.rt_region_drop(regions.pop(number))
             lib.rt_direct_remove_region(me.direct, number)
         add(20)
         assert (me.all_reduce(100) == 1).all()
