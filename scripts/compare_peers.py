@@ -12,7 +12,8 @@ rank's, of these the median over the rounds; peers_rank.py says how a call is ti
 (all_reduce, broadcast), of the whole result (all_gather), of one rank's whole input (reduce_scatter, all_to_all).
 
 All use their own interface: upper-case mpi4py calls on NumPy arrays, torch.distributed on tensors; ringtree on plain
-arrays, and on those of Communicator.empty (`symmetric`). A peer has several variants, peers_environment.py's
+arrays, also with RINGTREE_LEND=off (`unlent`: as in a buffer's first calls), and on those of Communicator.empty
+(`symmetric`). A peer has several variants, peers_environment.py's
 PEERS; a cell takes the fastest. Ranks are bound to cores where each has one (Gloo: never); else Open MPI is told to
 oversubscribe and to yield. Variables of the shell that libraries read are not handed on.
 

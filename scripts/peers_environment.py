@@ -113,9 +113,16 @@ PEER_NAMES = tuple(dict.fromkeys(variant.peer for variant in PEERS))
 def variants(peers: list[str], mpi: str) -> list[Variant]:
     """Those of the named peers, then ringtree's, started as that MPI's own first variant is."""
     base = next(variant for variant in PEERS if variant.name == mpi)
-    ours = [replace(base, name=name, peer="ringtree", environment=f"ringtree-{mpi}", library=name)
-            for name in ("ringtree", "ringtree-symmetric")]  # fmt: skip
-    return [variant for variant in PEERS if variant.peer in peers] + ours
+    plain = replace(base, name="ringtree", peer="ringtree", environment=f"ringtree-{mpi}", library="ringtree")
+    symmetric = replace(plain, name="ringtree-symmetric", library="ringtree-symmetric")
+    lend_off = {"RINGTREE_LEND": "off"}
+    unlent = replace(plain, name="ringtree-unlent", roomy=_also(plain.roomy, lend_off),
+                     crowded=_also(plain.crowded, lend_off))  # fmt: skip
+    return [variant for variant in PEERS if variant.peer in peers] + [plain, unlent, symmetric]
+
+
+def _also(settings: Settings, variables: dict[str, str]) -> Settings:
+    return replace(settings, variables=settings.variables | variables)
 
 
 # -- environments -------------------------------------------------------------------------------------------------

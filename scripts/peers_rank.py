@@ -8,6 +8,7 @@ latency: ranks meet, then time one call; the median. They meet through counters 
 for every library: a library's own barrier would leave it warm, or its processes asleep, each in its own way.
 back_to_back: ranks meet, then time a run of calls; the median of the runs, divided by the calls of one.
 
+Before all of that every pair of buffers is used a dozen times and more, so that a library that learns has done so.
 Before every call of the first kind the input is written anew, so that it lies in the cache of the core that wrote it;
 runs of the second rotate among up to four inputs that were written before. Of each rank's median the greatest counts.
 """
@@ -34,6 +35,8 @@ MIB = 2**20
 # The bits of 1, 2 and 3.
 FRESH = {"float32": (1.0, 2.0, 3.0), "bfloat16": (0x3F80, 0x4000, 0x4040)}
 WARM_UP_S, RUN_S = 2e-3, 3e-3
+# Libraries learn: each pair of buffers is used so often before anything is timed, or for so many bytes.
+LEAST_USES, MOST_USES, USED_BYTES = 12, 100, 64 * MIB
 PERIOD = 251  # of the checked pattern; a prime, so that the parts of common sizes begin with different elements
 ROTATED, ROTATED_BYTES = 4, 64 * MIB  # inputs of a run of calls: so many, or as many as fit
 
@@ -157,6 +160,14 @@ class Trial:
             pairs = [(send, self.receive) for send in self.sends]
         self.arguments = [library.arguments(case.collective, *pair) for pair in pairs]
 
+    def warm_up(self) -> None:
+        """Every pair of buffers, in turn."""
+        for send in self.sends:
+            send.raw.fill(0)
+        for _ in range(_between(USED_BYTES / max(1, self.bytes), LEAST_USES, MOST_USES)):
+            for arguments in self.arguments:
+                self.call(*arguments)
+
     def latency_s(self, times: int) -> float:
         """One call after a meeting, its input new each time; the median, the slowest rank's."""
         call, arguments, meet, raw = self.call, self.arguments[0], self.meet, self.sends[0].raw
@@ -206,6 +217,7 @@ def rows(trial: Trial, seconds: float) -> list[dict[str, Any]]:
 
     Checked is the last call, for libraries change their ways after a while and the timed one is meant.
     """
+    trial.warm_up()
     once_s = max(1e-7, trial.latency_s(1))
     if once_s < seconds or trial.bytes <= MIB:  # else the first time is good enough, and another call too long
         once_s = max(1e-7, trial.latency_s(_between(WARM_UP_S / once_s, 1, 20)))

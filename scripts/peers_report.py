@@ -16,6 +16,8 @@ from ringtree.chart import MARKERS
 
 Row = dict[str, Any]
 OURS = ("ringtree", "ringtree-symmetric")
+# Plain arrays that are never lent, as in their first calls: shown beside the others.
+UNLENT = "ringtree-unlent"
 
 
 class Block(NamedTuple):
@@ -52,7 +54,7 @@ class Cell:
     @property
     def best_peer(self) -> str | None:
         """The fastest variant of all peers."""
-        return self.best(name for name in self.times_us if name not in OURS)
+        return self.best(name for name in self.times_us if name not in (*OURS, UNLENT))
 
     def ratio(self, ours: str) -> float | None:
         """How many times as long as ours the best peer takes."""
@@ -97,12 +99,12 @@ def table(block: Block, found: Sequence[Cell], peers: dict[str, list[str]]) -> s
     for cell in found:
         medians = cell.median_us
         shown = [cell.best(names) for names in peers.values()]
-        shown += list(OURS)
+        shown += [OURS[0], UNLENT, OURS[1]]
         lines.append([format_bytes(cell.bytes), *(_us(medians.get(name or "")) for name in shown),
                       cell.best_peer or "none", *(_ratio(cell.ratio(ours)) for ours in OURS)])  # fmt: skip
     means = [_ratio(mean_ratio(found, ours)) for ours in OURS]
-    lines.append(["geometric mean", *[""] * (len(peers) + len(OURS) + 1), *means])
-    heads = ["bytes", *peers, "ringtree", "symmetric", "best peer", "ratio", "ratio symmetric"]
+    lines.append(["geometric mean", *[""] * (len(peers) + len(OURS) + 2), *means])
+    heads = ["bytes", *peers, "ringtree", "unlent", "symmetric", "best peer", "ratio", "ratio symmetric"]
     align = ["right"] * (len(heads) - 3) + ["left", "right", "right"]
     return f"{block}; us\n" + tabulate(lines, heads, colalign=align, disable_numparse=True)
 

@@ -62,7 +62,7 @@ def test_a_table_shows_each_peers_best_variant() -> None:
     ((block, found),) = peers_report.blocks(peers_report.cells(lines())).items()
     shown = peers_report.table(block, found, PEERS).splitlines()
     assert shown[0] == "all_reduce float32, 2 ranks, latency; us"
-    assert shown[1].split()[:5] == ["bytes", "mpich", "impi", "ringtree", "symmetric"]
+    assert shown[1].split()[:5] == ["bytes", "mpich", "impi", "ringtree", "unlent"]
     assert shown[3].split() == ["8", "2.00", "9.00", "1.00", "0.50", "mpich-gather", "2.00", "4.00"]
     assert shown[4].split() == ["1KiB", "8.00", "4.00", "16.00", "4.00", "impi", "0.25", "1.00"]
     assert shown[5].split() == ["geometric", "mean", "0.71", "2.00"]
@@ -121,7 +121,13 @@ def test_an_environment_that_cannot_be_made_is_a_failure_of_its_variants(
     monkeypatch.setattr(peers_environment, "prepare", prepare)
     measured = compare_peers.Measured()
     ready = compare_peers.prepared(options(tmp_path), measured)
-    assert [variant.name for variant, _ in ready] == ["mpich", "mpich-gather", "ringtree", "ringtree-symmetric"]
+    assert [variant.name for variant, _ in ready] == [
+        "mpich",
+        "mpich-gather",
+        "ringtree",
+        "ringtree-unlent",
+        "ringtree-symmetric",
+    ]
     assert {row["variant"] for row in measured.failures} == {"openmpi", "openmpi-sm", "openmpi-xhc", "openmpi-acoll"}
     assert {row["reason"] for row in measured.failures} == {"no such package"}
 
