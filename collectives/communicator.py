@@ -116,6 +116,7 @@ class Communicator(Preparing, Quick, MPI.Intracomm, metaclass=_WorldByDefault): 
         self._session = Session(raw, options)
         every = len(self._session.direct_kinds) == len(KINDS)
         self._direct = self._session.direct if every else None
+        self._caller = None if self._direct is None else self._direct.caller
 
     # -- what the emulated board adds ---------------------------------------------------------------------------
 
@@ -243,7 +244,7 @@ class Communicator(Preparing, Quick, MPI.Intracomm, metaclass=_WorldByDefault): 
     def Free(self) -> None:
         """Free the communicator and what ringtree holds for it."""
         if self._session is not None:
-            self._direct = None
+            self._direct = self._caller = None
             self._session.close()
             self._session = None
         self._options = None

@@ -34,60 +34,61 @@ _ALL_REDUCE, _REDUCE_SCATTER = _codes("all_reduce"), _codes("reduce_scatter")
 _SUM_TO_ALL = _ALL_REDUCE[id(SUM)]
 _ALL_GATHER, _ALL_TO_ALL, _BROADCAST = KINDS["all_gather"], KINDS["all_to_all"], KINDS["broadcast"]
 _NO_CODE = 0xFF  # no such collective
+table().handle.in_place = id(IN_PLACE)
 
 
 class Quick(Accelerated):
-    """`_direct` is set while every collective of the communicator takes the direct path."""
+    """`_direct`, and its `_caller`, are set while every collective of the communicator takes the direct path."""
 
     _direct: Direct | None = None
+    _caller: Any = None
 
     def Allreduce(self, sendbuf: Any, recvbuf: Any, op: Any = SUM) -> None:
-        direct = self._direct
-        if direct is not None:
+        caller = self._caller
+        if caller is not None:
             code = _SUM_TO_ALL if op is SUM else _ALL_REDUCE.get(id(op), _NO_CODE)
-            send = id(recvbuf) if sendbuf is IN_PLACE else id(sendbuf)
-            status = _run(direct.caller, code, send, id(recvbuf))
+            status = _run(caller, code, id(sendbuf), id(recvbuf))
             if not status or self._settled(status, "all_reduce", sendbuf, recvbuf):
                 return
         super().Allreduce(sendbuf, recvbuf, op)
 
     def Reduce_scatter_block(self, sendbuf: Any, recvbuf: Any, op: Any = SUM) -> None:
-        direct = self._direct
-        if direct is not None:
+        caller = self._caller
+        if caller is not None:
             code = _REDUCE_SCATTER.get(id(op), _NO_CODE)
-            status = _run(direct.caller, code, id(sendbuf), id(recvbuf))
+            status = _run(caller, code, id(sendbuf), id(recvbuf))
             if not status or self._settled(status, "reduce_scatter", sendbuf, recvbuf):
                 return
         super().Reduce_scatter_block(sendbuf, recvbuf, op)
 
     def Allgather(self, sendbuf: Any, recvbuf: Any) -> None:
-        direct = self._direct
-        if direct is not None:
-            status = _run(direct.caller, _ALL_GATHER, id(sendbuf), id(recvbuf))
+        caller = self._caller
+        if caller is not None:
+            status = _run(caller, _ALL_GATHER, id(sendbuf), id(recvbuf))
             if not status or self._settled(status, "all_gather", sendbuf, recvbuf):
                 return
         super().Allgather(sendbuf, recvbuf)
 
     def Alltoall(self, sendbuf: Any, recvbuf: Any) -> None:
-        direct = self._direct
-        if direct is not None:
-            status = _run(direct.caller, _ALL_TO_ALL, id(sendbuf), id(recvbuf))
+        caller = self._caller
+        if caller is not None:
+            status = _run(caller, _ALL_TO_ALL, id(sendbuf), id(recvbuf))
             if not status or self._settled(status, "all_to_all", sendbuf, recvbuf):
                 return
         super().Alltoall(sendbuf, recvbuf)
 
     def Bcast(self, buf: Any, root: int = 0) -> None:
-        direct = self._direct
-        if direct is not None and type(root) is int and 0 <= root < 2**31:
-            status = _run(direct.caller, _BROADCAST | root << 16, id(buf), id(buf))
+        caller = self._caller
+        if caller is not None and type(root) is int and 0 <= root < 2**31:
+            status = _run(caller, _BROADCAST | root << 16, id(buf), id(buf))
             if not status or self._settled(status, "broadcast", buf, buf):
                 return
         super().Bcast(buf, root)
 
     def Barrier(self) -> None:
-        direct = self._direct
-        if direct is not None:
-            status = _barrier(direct.caller)
+        caller = self._caller
+        if caller is not None:
+            status = _barrier(caller)
             if not status or self._settled(status, "barrier", None, None):
                 return
         super().Barrier()

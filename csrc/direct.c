@@ -23,7 +23,7 @@ static uint64_t needed(const rt_direct *d, int32_t rank) {
     if (at->turn == 0) {
         return free_slot;
     }
-    if (at->all_wait) {
+    if (at->all_wait || (at->all_hear && at->turn == 1)) {
         return round - 1;
     }
     if (last && at->large) {
@@ -47,7 +47,7 @@ static int compare(const rt_direct *d, rt_error *error) {
     const rt_turns *at = &d->at;
     const int32_t me = d->rounds.rank;
     for (int32_t rank = 0; rank < d->rounds.ranks; rank++) {
-        if (rank == me || !(at->all_wait || is_source(at, me, rank))) {
+        if (rank == me || !(at->all_hear || is_source(at, me, rank))) {
             continue;
         }
         if (rt_rounds_mark_of(&d->rounds, rank, at->first)->signature != d->signature) {

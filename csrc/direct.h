@@ -82,9 +82,9 @@ typedef struct rt_direct_caller {
     int32_t lends;
 } rt_direct_caller;
 
-/* Run for equal parts, from two NumPy arrays by the addresses of their objects (the same one for broadcast, and in
- * place). code: kind | (op + 1) << 8 | root << 16. RT_ERR_INVALID without a text: not a call that this understands;
- * nothing was begun. */
+/* Run for equal parts, from two NumPy arrays by the addresses of their objects (the same one for broadcast; in place
+ * the same one, or for all_reduce what the table has for that). code: kind | (op + 1) << 8 | root << 16. RT_ERR_INVALID
+ * without a text: not a call that this understands; nothing was begun. */
 int rt_direct_arrays(const rt_direct_caller *caller, int64_t code, uint64_t send, uint64_t receive);
 int rt_direct_barrier(const rt_direct_caller *caller);
 

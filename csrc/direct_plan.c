@@ -4,7 +4,7 @@
 #include "direction.h"
 
 /* Below, a copy costs less than a second hand-over; and what is worth saying where nothing can be reached yet. */
-enum { PLACED_BYTES = 2048, TOLD_BYTES = 48 << 10 };
+enum { PLACED_BYTES = 2048, TOLD_BYTES = 16 << 10 };
 
 static bool reduces(int kind) {
     return kind == RT_ALL_REDUCE || kind == RT_REDUCE_SCATTER || kind == RT_REDUCE;
@@ -78,6 +78,11 @@ static void cut(rt_turns *at, int64_t longest, int64_t bytes) {
     at->large = at->placed = true;
 }
 
+/* Whether what fits one slot is worth a word about where it lies. */
+static bool is_told(const rt_direct *d, int64_t bytes) {
+    return bytes >= (d->reach.used ? PLACED_BYTES : TOLD_BYTES);
+}
+
 static void plan_reduction(const rt_direct *d, rt_turns *at) {
     const int32_t ranks = d->rounds.ranks;
     at->bytes = at->input_bytes;
@@ -85,7 +90,7 @@ static void plan_reduction(const rt_direct *d, rt_turns *at) {
     at->work = rt_reduce_whole;
     at->inside = at->bytes <= RT_INLINE_BYTES;
     at->all_wait = at->c.kind != RT_REDUCE;
-    if (at->bytes >= (d->reach.used ? PLACED_BYTES : TOLD_BYTES) && at->bytes <= d->limits.whole_bytes) {
+    if (is_told(d, at->bytes) && at->bytes <= d->limits.whole_bytes) {
         at->work = rt_reduce_placed;
         at->all_wait = at->placed = at->large = true;
         at->marks = 2;
@@ -108,9 +113,13 @@ static void plan_move(const rt_direct *d, rt_turns *at) {
     at->work = rt_move_pieces;
     at->inside = at->bytes <= RT_INLINE_BYTES;
     at->all_wait = !rt_takes_root(kind);
+    if (at->bytes <= d->limits.whole_bytes && at->all_wait && is_told(d, at->bytes)) {
+        cut(at, longest, d->rounds.slot_bytes / copies);
+    }
     if (at->bytes > d->limits.whole_bytes) {
         cut(at, longest, least(d->limits.piece_bytes, d->rounds.slot_bytes / copies));
         /* Of two ranks the sender of a broadcast would stand idle: through slots it copies while the other does. */
+        at->all_hear = kind == RT_BROADCAST; /* the root's buffer may be lent */
         at->fetched = at->bytes >= d->limits.fetch_bytes && (kind != RT_BROADCAST || d->rounds.ranks > 2);
     }
 }
@@ -148,6 +157,7 @@ static int plan_anew(rt_direct *d, const rt_direct_spec *spec, rt_error *error) 
     } else {
         plan_move(d, &at);
     }
+    at.all_hear |= at.all_wait;
     at.stream = at.input_bytes >= d->limits.stream_bytes || at.output_bytes >= d->limits.stream_bytes;
     d->plan = at;
     d->planned = signature_of(&at);
@@ -160,7 +170,7 @@ int rt_direct_plan(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
         d->at = d->plan;
         d->at.input = spec->input;
         d->at.output = spec->output;
-        d->at.lends = spec->lends && d->at.all_wait;
+        d->at.lends = spec->lends && d->at.all_hear;
         d->at.first = d->rounds.marked + 1;
         /* With all that came before: who asked nothing of the others then, as two roots of one broadcast, hears it now.
          */

@@ -41,7 +41,7 @@ int rt_direct_arrays(const rt_direct_caller *caller, int64_t code, uint64_t send
         return refuse(caller->error);
     }
     from = to;
-    if (send != receive) {
+    if (send != receive && (send != caller->known->in_place || kind != RT_ALL_REDUCE)) {
         if (!rt_ndarray_read(caller->known, send, &from) || from.dtype != to.dtype ||
             (from.data != to.data && !apart(&from, &to, rt_dtype_size(to.dtype)))) {
             return refuse(caller->error);

@@ -47,6 +47,7 @@ typedef struct rt_turns {
     bool placed;    /* ranks tell where their buffers lie */
     bool fetched;   /* private memory may be copied by the kernel */
     bool all_wait;  /* every rank needs every other in each turn */
+    bool all_hear;  /* ... in turn 1 at least: what they say in the first mark concerns all */
     bool last_wait; /* the last round has to be seen by all before the operation ends */
     bool started;   /* nobody waits for it: others may make it go on */
     bool lends;     /* its caller can lend */

@@ -26,6 +26,7 @@ enum { RT_ARRAY_TYPES = 32 };
 
 typedef struct rt_ndarrays {
     uint64_t array_type; /* address of numpy.ndarray */
+    uint64_t in_place;   /* of the object that stands for "where the result goes"; 0: none */
     int32_t head_bytes;  /* of an object's head; its type is the last pointer in it */
     int32_t types;
     uint64_t descrs[32]; /* addresses of dtype objects */

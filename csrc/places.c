@@ -63,7 +63,7 @@ static int hear(rt_direct *d, int32_t rank, uint32_t *lending) {
 int rt_places_hear(rt_direct *d, rt_error *error) {
     uint32_t wished = d->wishes, all = d->at.lends ? RT_CAN_LEND : 0;
     for (int32_t rank = 0; rank < d->rounds.ranks; rank++) {
-        bool needed = d->at.all_wait || (rank == d->at.c.root && d->at.c.kind != RT_GATHER) ||
+        bool needed = d->at.all_hear || (rank == d->at.c.root && d->at.c.kind != RT_GATHER) ||
                       (d->at.c.kind == RT_GATHER && d->rounds.rank == d->at.c.root);
         if (rank != d->rounds.rank) {
             uint32_t lending = 0;
