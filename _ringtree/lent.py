@@ -20,11 +20,11 @@ FORK_WAIT_S = 30.0
 
 @dataclass(frozen=True)
 class Lent:
-    """Whole pages. back: takes them back, where nobody was promised that they are lent."""
+    """Whole pages. label: of the segment that they are now. back: takes them back, where nobody asked to lend them."""
 
     address: int
     size: int
-    segment: str
+    label: str
     back: Callable[[], None] | None
 
 
@@ -62,9 +62,8 @@ def discard(address: int, size: int) -> None:
 
 def take_back_rest(lent: Lent) -> None:
     """Where the memory was freed or moved unseen: take back what of its addresses is still the segment's."""
-    name = f"/dev/shm{lent.segment}"
     with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
-        lines = [line for line in file if name in line]
+        lines = [line for line in file if lent.label in line]
     for line in lines:
         begin, end = (int(part, 16) for part in line.split(None, 1)[0].split("-"))
         begin, end = max(begin, lent.address), min(end, lent.address + lent.size)

@@ -26,19 +26,28 @@ def segment_name() -> str:
 
 
 class Segment:
-    """Shared memory that several ranks map. Private (mode 0600); unlink it as soon as all have mapped it."""
+    """Shared memory that several ranks map. Private (mode 0600); unlink it as soon as all have mapped it.
 
-    def __init__(self, name: str, size: int, create: bool) -> None:
+    nameless: created outside /dev/shm; `name`, by which others attach it, then is one of this process's open files, and
+    /proc/PID/maps has the name that it was given.
+    """
+
+    def __init__(self, name: str, size: int, create: bool, nameless: bool = False) -> None:
         out, error = ffi.new("rt_segment **"), new_error()
-        make = lib.rt_segment_create if create else lib.rt_segment_attach
+        make = lib.rt_segment_create_nameless if nameless else lib.rt_segment_create
+        make = make if create else lib.rt_segment_attach
         check(make(name.encode(), size, out, error), error)
-        self.name = name
+        self.name = ffi.string(lib.rt_segment_name_of(out[0])).decode() if create else name
         self.size = size
+        self._nameless = nameless
         self.handle = ffi.gc(out[0], lib.rt_segment_free)
 
     def unlink(self) -> None:
         error = new_error()
-        check(lib.rt_segment_unlink(self.name.encode(), error), error)
+        if self._nameless:
+            check(lib.rt_segment_hide(self.handle, error), error)
+        else:
+            check(lib.rt_segment_unlink(self.name.encode(), error), error)
 
     def buffer(self) -> Any:
         """The mapped bytes; they stay mapped as long as the segment lives."""

@@ -201,9 +201,9 @@ class Communicator(Preparing, Quick, MPI.Intracomm, metaclass=_WorldByDefault): 
         """Let every rank of the host reach the array's memory where it is: collectives then need no copies of it.
 
         Collective; sizes may differ. The array keeps its address and content and is kept alive until `unregister` or
-        Free; views of it count as registered. No thread may write to it meanwhile, and a forked child shares it. For
-        communicators without a board; with one nothing changes. InputError for memory that is mapped from a file, not
-        contiguous, read-only or registered already.
+        Free; views of it count as registered. No thread may write to it meanwhile. For communicators without a board;
+        with one nothing changes. InputError for memory that is mapped from a file, not contiguous, read-only or
+        registered already.
         """
         _require_own_process()
         self.session.regions.register(MPI.Intracomm(self), array)

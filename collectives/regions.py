@@ -46,12 +46,11 @@ class Held:
 
 @dataclass(frozen=True)
 class Shared:
-    """A region of this rank's own memory, the pages of it that are lent, and of which segment."""
+    """A region of this rank's own memory, and the pages of it that are lent."""
 
     number: int
     pages: int
     size: int
-    segment: str
 
 
 class Regions:
@@ -114,13 +113,13 @@ class Regions:
         """
         assert self._direct is not None
         lengths = lent.whole_pages(address, size)
-        name, whole = segment_name(), lengths[1] + MIRROR_BYTES + LINE
-        own = agree(comm, lambda: Segment(name, whole, create=True))
+        label, whole = segment_name().strip("/"), lengths[1] + MIRROR_BYTES + LINE
+        own = agree(comm, lambda: Segment(label, whole, create=True, nameless=True))
         pages = address + lengths[0]
         try:
-            answers = comm.allgather((name, whole, lengths))
+            answers = comm.allgather((own.name, whole, lengths))
             segments = agree(comm, lambda: tuple(self._attached(own, answers)))
-            _lend(comm, own, lent.Lent(pages, lengths[1], name, back))
+            _lend(comm, own, lent.Lent(pages, lengths[1], label, back))
         finally:
             own.unlink()
         mirrors = [s.address + (0 if i == self._rank else answers[i][2][1]) for i, s in enumerate(segments)]
@@ -131,7 +130,7 @@ class Regions:
         flat = [length for _, _, three in answers for length in three]
         region = self._direct.add_region(number, address, size, bodies, mirrors, flat, array_state)
         self._held[number].region = region
-        return Shared(number, pages, lengths[1], name)
+        return Shared(number, pages, lengths[1])
 
     def drop(self, number: int) -> None:
         """This rank's part of the region is no more. Little happens here: garbage collectors of any thread call it."""

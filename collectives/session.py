@@ -177,6 +177,7 @@ class Session:
         self._prepared.clear()
         if self.lending is not None:
             self.lending.close()
+            self.lending = None  # it knows this session: nothing shall wait for the garbage collector
         self.regions.close()
         if self.direct is not None:
             self.direct.close()

@@ -35,6 +35,12 @@ typedef struct rt_segment rt_segment; /* any shared mapping: arenas, and comm.em
 /* A fresh random name ("/ringtree-" and 128 random bits), 48 bytes with its end. */
 int rt_segment_name(char *name, rt_error *error);
 int rt_segment_create(const char *name, int64_t bytes, rt_segment **segment, rt_error *error);
+/* Without a name in /dev/shm, and not limited by its size: others attach it through this process's open files
+ * (rt_segment_name_of), until rt_segment_hide. label: what /proc/PID/maps calls it. */
+int rt_segment_create_nameless(const char *label, int64_t bytes, rt_segment **segment, rt_error *error);
+const char *rt_segment_name_of(const rt_segment *segment);
+/* Nobody comes any more: the creator's name or file goes. */
+int rt_segment_hide(rt_segment *segment, rt_error *error);
 int rt_segment_attach(const char *name, int64_t bytes, rt_segment **segment, rt_error *error);
 int rt_segment_unlink(const char *name, rt_error *error);
 void *rt_segment_data(rt_segment *segment);

@@ -4,7 +4,7 @@
 #include "direction.h"
 
 /* Below, a copy costs less than a second hand-over; and what is worth saying where nothing can be reached yet. */
-enum { PLACED_BYTES = 2048, TOLD_BYTES = 16 << 10 };
+enum { PLACED_BYTES = 2048, TOLD_BYTES = 16 << 10, CROWDED_BROADCAST_BYTES = 128 << 10 };
 
 static bool reduces(int kind) {
     return kind == RT_ALL_REDUCE || kind == RT_REDUCE_SCATTER || kind == RT_REDUCE;
@@ -103,6 +103,16 @@ static void plan_reduction(const rt_direct *d, rt_turns *at) {
     }
 }
 
+/* Up to which size a moving collective goes through one slot. A broadcast then keeps its root for one hand-over only:
+ * where ranks share processors, every one more costs as many changes of process as a processor has ranks. */
+static int64_t most_in_one_slot(const rt_direct *d, int kind) {
+    const bool crowded = d->comm->patience.close_looks == 0;
+    if (kind == RT_BROADCAST && crowded && d->limits.whole_bytes < CROWDED_BROADCAST_BYTES) {
+        return least(CROWDED_BROADCAST_BYTES, d->rounds.slot_bytes);
+    }
+    return d->limits.whole_bytes;
+}
+
 static void plan_move(const rt_direct *d, rt_turns *at) {
     const int kind = at->c.kind;
     const int64_t longest = longest_part(&at->c);
@@ -113,10 +123,11 @@ static void plan_move(const rt_direct *d, rt_turns *at) {
     at->work = rt_move_pieces;
     at->inside = at->bytes <= RT_INLINE_BYTES;
     at->all_wait = !rt_takes_root(kind);
-    if (at->bytes <= d->limits.whole_bytes && at->all_wait && is_told(d, at->bytes)) {
-        cut(at, longest, d->rounds.slot_bytes / copies);
-    }
-    if (at->bytes > d->limits.whole_bytes) {
+    if (at->bytes <= most_in_one_slot(d, kind)) {
+        if (at->all_wait && is_told(d, at->bytes)) {
+            cut(at, longest, d->rounds.slot_bytes / copies);
+        }
+    } else {
         cut(at, longest, least(d->limits.piece_bytes, d->rounds.slot_bytes / copies));
         /* Of two ranks the sender of a broadcast would stand idle: through slots it copies while the other does. */
         at->all_hear = kind == RT_BROADCAST; /* the root's buffer may be lent */

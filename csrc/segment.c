@@ -22,8 +22,11 @@ struct rt_segment {
     void *data;
     int64_t bytes;
     pid_t creator;         /* 0: attached */
+    int file;              /* of what has no name in /dev/shm, as long as others may come; -1 */
     char name[NAME_BYTES]; /* of what was created */
 };
+
+static const char OPEN_FILES[] = "/proc/";
 
 int rt_segment_name(char *name, rt_error *error) {
     unsigned char noise[RANDOM_BYTES];
@@ -72,7 +75,7 @@ static int map(int file, int64_t bytes, rt_segment **segment, rt_error *error) {
     if (!made) {
         return rt_fail(error, RT_ERR_NO_MEMORY, "shared segment: out of memory");
     }
-    *made = (struct rt_segment){.bytes = bytes};
+    *made = (struct rt_segment){.bytes = bytes, .file = -1};
     made->data = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (made->data == MAP_FAILED) {
         free(made);
@@ -116,6 +119,54 @@ int rt_segment_create(const char *name, int64_t bytes, rt_segment **segment, rt_
     return RT_OK;
 }
 
+#ifdef __linux__
+int rt_segment_create_nameless(const char *label, int64_t bytes, rt_segment **segment, rt_error *error) {
+    int status = check_bytes(bytes, error);
+    if (status != RT_OK) {
+        return status;
+    }
+    int file = memfd_create(label, MFD_CLOEXEC);
+    if (file < 0) {
+        return rt_fail(error, RT_ERR_SYSTEM, "shared segment: no memory without a name: %s", strerror(errno));
+    }
+    status = fchmod(file, PRIVATE_MODE) == 0 ? RT_OK : RT_ERR_SYSTEM;
+    status = status ? rt_fail(error, status, "shared segment: %s", strerror(errno)) : reserve(file, bytes, error);
+    status = status ? status : map(file, bytes, segment, error);
+    if (status != RT_OK) {
+        close(file);
+        return status;
+    }
+    (*segment)->creator = getpid();
+    (*segment)->file = file;
+    snprintf((*segment)->name, NAME_BYTES, "%s%ld/fd/%d", OPEN_FILES, (long)getpid(), file);
+    return RT_OK;
+}
+#else
+int rt_segment_create_nameless(const char *label, int64_t bytes, rt_segment **segment, rt_error *error) {
+    (void)label;
+    char name[NAME_BYTES];
+    int status = rt_segment_name(name, error);
+    return status ? status : rt_segment_create(name, bytes, segment, error);
+}
+#endif
+
+const char *rt_segment_name_of(const rt_segment *segment) {
+    return segment->name;
+}
+
+int rt_segment_hide(rt_segment *segment, rt_error *error) {
+    if (segment->file < 0) {
+        return rt_segment_unlink(segment->name, error);
+    }
+    close(segment->file);
+    segment->file = -1;
+    return RT_OK;
+}
+
+static bool is_nameless(const char *name) {
+    return strncmp(name, OPEN_FILES, sizeof OPEN_FILES - 1) == 0;
+}
+
 /* The name may have been guessed or reused by somebody else: trust only what we could have made. */
 static int check_file(int file, const char *name, int64_t bytes, rt_error *error) {
     struct stat facts;
@@ -142,7 +193,7 @@ int rt_segment_attach(const char *name, int64_t bytes, rt_segment **segment, rt_
     if (status != RT_OK) {
         return status;
     }
-    int file = shm_open(name, O_RDWR, 0);
+    int file = is_nameless(name) ? open(name, O_RDWR | O_CLOEXEC) : shm_open(name, O_RDWR, 0);
     if (file < 0) {
         return rt_fail(error, RT_ERR_SYSTEM, "shared segment %s: cannot open: %s", name, strerror(errno));
     }
@@ -172,8 +223,10 @@ int64_t rt_segment_bytes(const rt_segment *segment) {
 void rt_segment_free(rt_segment *segment) {
     if (segment) {
         munmap(segment->data, (size_t)segment->bytes);
-        if (segment->creator == getpid()) { /* a forked child's copy of it is not the creator's */
-            shm_unlink(segment->name);      /* mostly gone already */
+        if (segment->file >= 0) {
+            close(segment->file);
+        } else if (segment->creator == getpid() && !is_nameless(segment->name)) {
+            shm_unlink(segment->name); /* mostly gone already; a forked child's copy is not the creator's */
         }
         free(segment);
     }

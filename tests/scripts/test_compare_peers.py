@@ -25,6 +25,7 @@ PEERS = {"mpich": ["mpich", "mpich-gather"], "impi": ["impi"]}
 TIMES = {
     "mpich": ([4.0, 2.0], [8.0, 8.0]), "mpich-gather": ([2.0, 2.0], [9.0, 9.0]), "impi": ([9.0, 9.0], [4.0, 4.0]),
     "ringtree": ([1.0, 1.0], [16.0, 16.0]), "ringtree-symmetric": ([0.5, 0.5], [4.0, 4.0]),
+    "ringtree-unlent": ([0.1, 0.1], [0.2, 0.2]),
 }  # fmt: skip
 
 
@@ -40,7 +41,8 @@ def lines(timing: str = "latency", ranks: int = 2) -> list[dict[str, Any]]:
 
 def test_medians_best_peer_and_ratios() -> None:
     small, large = peers_report.cells(lines())
-    assert small.median_us == {"mpich": 3, "mpich-gather": 2, "impi": 9, "ringtree": 1, "ringtree-symmetric": 0.5}
+    peers, ours = {"mpich": 3, "mpich-gather": 2, "impi": 9}, {"ringtree": 1, "ringtree-symmetric": 0.5}
+    assert small.median_us == peers | ours | {"ringtree-unlent": 0.1}
     assert (small.best_peer, large.best_peer) == ("mpich-gather", "impi")
     assert [cell.ratio("ringtree") for cell in (small, large)] == [2, 0.25]
     assert [cell.ratio("ringtree-symmetric") for cell in (small, large)] == [4, 1]
@@ -63,8 +65,8 @@ def test_a_table_shows_each_peers_best_variant() -> None:
     shown = peers_report.table(block, found, PEERS).splitlines()
     assert shown[0] == "all_reduce float32, 2 ranks, latency; us"
     assert shown[1].split()[:5] == ["bytes", "mpich", "impi", "ringtree", "unlent"]
-    assert shown[3].split() == ["8", "2.00", "9.00", "1.00", "0.50", "mpich-gather", "2.00", "4.00"]
-    assert shown[4].split() == ["1KiB", "8.00", "4.00", "16.00", "4.00", "impi", "0.25", "1.00"]
+    assert shown[3].split() == ["8", "2.00", "9.00", "1.00", "0.10", "0.50", "mpich-gather", "2.00", "4.00"]
+    assert shown[4].split() == ["1KiB", "8.00", "4.00", "16.00", "0.20", "4.00", "impi", "0.25", "1.00"]
     assert shown[5].split() == ["geometric", "mean", "0.71", "2.00"]
 
 
@@ -145,8 +147,8 @@ def test_rounds_begin_with_another_variant_and_failures_are_given_up(
     ready = [(variant, tmp_path) for variant in peers_environment.variants(["mpich"], "mpich")]
     measured = compare_peers.Measured()
     compare_peers.measure(options(tmp_path), ready, measured)
-    a, b, c, d = (variant.name for variant, _ in ready)
-    assert launched == [a, b, c, d, b, c, d, a, c, d, b, d, b, c]
+    a, b, c, d, e = (variant.name for variant, _ in ready)
+    assert launched == [a, b, c, d, e, b, c, d, e, a, c, d, e, b, d, e, b, c]
     assert [(row["variant"], row["round"]) for row in measured.failures] == [("mpich", 1), ("mpich", 2)]
 
 
