@@ -34,6 +34,7 @@ HEADERS = [
     "ndarray",
     "fetch",
     "reach",
+    "regular",
     "direct",
     "arborescence",
     "shallow",

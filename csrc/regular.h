@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* cffi: begin */
 enum { RT_REGULARS = 256 };
 
 typedef struct rt_regular {
@@ -24,10 +25,11 @@ typedef struct rt_regular {
 } rt_regular;
 
 typedef struct rt_regulars {
-    rt_regular all[RT_REGULARS];
+    rt_regular all[256];
 } rt_regulars;
 
 /* The buffer takes part in a call; whether its ranks should lend it now. */
 bool rt_regular_meet(rt_regulars *regulars, const void *address, int64_t bytes);
+/* cffi: end */
 
 #endif

@@ -69,6 +69,26 @@ def test_the_creator_takes_the_name_along_and_nobody_else(segment: bytes) -> Non
     assert not file.exists()
 
 
+def test_a_segment_without_a_name_is_shared_until_it_is_hidden() -> None:
+    before = set(SHM.iterdir())
+    own = made(lib.rt_segment_create_nameless, "rt_segment", b"ringtree-test", BYTES)
+    name = ffi.string(lib.rt_segment_name_of(own))
+    assert set(SHM.iterdir()) == before
+    assert Path(name.decode()).stat().st_mode & 0o777 == 0o600
+
+    def process(_: int) -> str:
+        other = attach(name)
+        ffi.cast("char *", lib.rt_segment_data(other))[BYTES - 1] = b"x"
+        lib.rt_segment_free(other)
+        return refusal(lib.rt_segment_attach, "rt_segment", name, 2 * BYTES).text
+
+    assert f"holds {BYTES} bytes, expected {2 * BYTES}" in in_processes(1, process)[0]
+    assert ffi.cast("char *", lib.rt_segment_data(own))[BYTES - 1] == b"x"
+    check(lib.rt_segment_hide, own)
+    assert in_processes(1, lambda _: refusal(lib.rt_segment_attach, "rt_segment", name, BYTES).status)[0] < 0
+    lib.rt_segment_free(own)
+
+
 def test_a_name_in_use_is_not_taken_over(segment: bytes) -> None:
     error = refusal(lib.rt_segment_create, "rt_segment", segment, BYTES)
     assert error.status == lib.RT_ERR_SYSTEM

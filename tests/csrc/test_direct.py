@@ -383,6 +383,49 @@ def test_what_is_wrong_with_a_call_is_said_to_nobody() -> None:
     assert on_ranks(2, body) == [3.0, 3.0]
 
 
+KIB64 = 16 * 1024  # float32 elements
+USES = 72  # after which buffers of 64 KiB are to be lent: tests/csrc/test_regular.py
+
+
+def asked_at(me: Path, spec: Any, calls: int) -> list[int]:
+    """In which of the calls the rank was told to lend."""
+    error, found = ffi.new("rt_error *"), []
+    for number in range(1, calls + 1):
+        status = lib.rt_direct_run(me.direct, spec, SLICE_NS, error)
+        while status == lib.RT_PENDING:
+            status = lib.rt_direct_wait(me.direct, SLICE_NS, error)
+        assert status in (0, lib.RT_LEND), ffi.string(error.text)
+        if status:
+            found.append(number)
+    return found
+
+
+@pytest.mark.parametrize("kind", [lib.RT_ALL_REDUCE, lib.RT_BROADCAST, lib.RT_ALL_TO_ALL])
+def test_all_ranks_are_told_to_lend_in_the_same_call(kind: int) -> None:
+    def body(me: Path) -> tuple[list[int], int]:
+        source, target = np.ones(KIB64, np.float32), np.zeros(KIB64, np.float32)
+        spec = me.spec(source, target, kind)
+        if kind == lib.RT_BROADCAST:
+            spec.output = spec.input
+        spec.lends = 1
+        return asked_at(me, spec, USES), lib.rt_direct_lending(me.direct)
+
+    (first, mine), (second, theirs) = on_ranks(2, body)
+    assert first == second == [USES]
+    bits = {lib.RT_ALL_REDUCE: (15, 15), lib.RT_BROADCAST: (5, 1), lib.RT_ALL_TO_ALL: (5, 5)}
+    assert (mine, theirs) == bits[kind]
+
+
+def test_one_caller_that_cannot_lend_is_enough() -> None:
+    def body(me: Path) -> list[int]:
+        source, target = np.ones(KIB64, np.float32), np.zeros(KIB64, np.float32)
+        spec = me.spec(source, target)
+        spec.lends = me.rank
+        return asked_at(me, spec, 2 * USES)
+
+    assert on_ranks(3, body) == [[], [], []]
+
+
 def test_regions_come_in_order_and_go_in_any() -> None:
     with alone(1) as me:
         base = ffi.cast("char *", lib.rt_segment_data(me.shared))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from _ringtree.native import ffi, lib
 from _ringtree.ndarrays import table
 
 TYPES = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
@@ -30,6 +31,18 @@ def test_a_view_and_a_frozen_array() -> None:
 
 class Mine(np.ndarray):
     pass
+
+
+def test_whether_an_array_has_the_memory_that_it_had() -> None:
+    array = np.zeros((30, 20), np.float32)
+    state = table().note(array)
+    assert lib.rt_array_stands(state)
+    array.shape = 600
+    array[:] = 3
+    assert lib.rt_array_stands(state)
+    array.resize(700, refcheck=False)
+    assert not lib.rt_array_stands(state)
+    assert lib.rt_array_stands(ffi.new("rt_array_state *"))  # of no array
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,16 @@ def test_bad_arena_and_level(monkeypatch: pytest.MonkeyPatch) -> None:
         settings.debug_level()
 
 
+def test_lending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RINGTREE_LEND", raising=False)
+    assert settings.lends()
+    monkeypatch.setenv("RINGTREE_LEND", "off")
+    assert not settings.lends()
+    monkeypatch.setenv("RINGTREE_LEND", "no")
+    with pytest.raises(InputError, match="RINGTREE_LEND: found 'no'; expected auto or off"):
+        settings.lends()
+
+
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
