@@ -1,0 +1,84 @@
+"""Which collectives take the direct path, and its limits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from directly import (
+    LAST,
+    NEVER,
+    core,
+    direct,
+)
+from opened import RANK, opened, total
+from together import WORLD
+
+import ringtree
+from _ringtree.direct import Limits
+from _ringtree.names import KINDS
+
+pytestmark = pytest.mark.mpi
+
+
+def ways(comm: ringtree.Communicator) -> set[str]:
+    return {kind for kind in KINDS if comm.is_direct(kind)}
+
+
+def test_the_direct_path_is_what_one_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RINGTREE_ALGO", raising=False)
+    with opened() as comm:
+        assert ways(comm) == set(KINDS)
+        total(comm)
+        copy, part = comm.Dup(), comm.Split(RANK % 2)
+        assert ways(copy) == ways(part) == set(KINDS)
+        copy.Free()
+        part.Free()
+
+
+def test_programs_for_who_asks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(algorithm="binomial") as comm:
+        assert not comm.is_direct("all_reduce")
+        total(comm)
+    with opened(board="ppu-8") as comm:
+        assert not ways(comm)
+    monkeypatch.setenv("RINGTREE_ALGO", "binomial")
+    with opened() as comm:
+        assert ways(comm) == {"all_to_all"}  # which binomial does not do
+        total(comm)
+    with direct() as comm:  # what the caller says goes before
+        assert ways(comm) == set(KINDS)
+        total(comm)
+    monkeypatch.setenv("RINGTREE_ALGO", "allreduce:binomial")
+    with opened() as comm:
+        assert ways(comm) == set(KINDS) - {"all_reduce"}
+        total(comm)
+        comm.Bcast(np.ones(5), LAST)
+        comm.Barrier()
+
+
+def test_rank_0_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGTREE_ALGO", "direct" if RANK == 0 else "auto")
+    with opened() as comm:
+        assert len(set(WORLD.allgather(comm.is_direct("broadcast")))) == 1
+        total(comm)
+
+
+def test_a_board_has_no_direct_path() -> None:
+    text = r"direct.* without a board"
+    with pytest.raises(ringtree.Error, match=text), opened(board="ppu-8", algorithm="direct") as comm:
+        total(comm)
+
+
+def test_limits_out_of_range_are_drawn_in(comm: ringtree.Communicator) -> None:
+    path = core(comm)
+    path.limits = Limits(-5, -5, -5, -5)
+    small = path.limits
+    assert small.whole_bytes >= 48
+    assert small.piece_bytes >= 64
+    assert min(small.stream_bytes, small.fetch_bytes) >= 0
+    total(comm, 1000)
+    path.limits = Limits(NEVER, NEVER, NEVER, NEVER)
+    large = path.limits
+    assert small.whole_bytes < large.whole_bytes < NEVER
+    assert small.piece_bytes < large.piece_bytes < NEVER
+    total(comm, 40_000)
