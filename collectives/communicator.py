@@ -23,7 +23,7 @@ from mpi4py import MPI
 
 from _ringtree import settings
 from _ringtree.assume import Assumptions
-from _ringtree.errors import ForkedError, InputError
+from _ringtree.errors import ForkedError, InputError, UnsupportedError
 from _ringtree.names import KINDS
 from emulator import Clock, Device
 from topology import Topology, load
@@ -179,8 +179,14 @@ class Communicator(Preparing, Quick, MPI.Intracomm, metaclass=_WorldByDefault): 
         root: int = 0,
         algorithm: str | None = None,
     ) -> Plan:
-        """The plan for `nbytes` (as rows count bytes) on this communicator. Local: no rank talks to another."""
+        """The plan for `nbytes` (as rows count bytes) on this communicator. Local: no rank talks to another.
+
+        UnsupportedError for a collective that takes the direct path, which runs no program, unless one is asked for.
+        """
         session = self.session
+        if algorithm is None and collective in session.direct_kinds:
+            text = "takes the direct path, which runs no program; name an algorithm"
+            raise UnsupportedError(f"plan: {collective} {text}")
         shape = shape_of(collective, nbytes, session.ranks, dtype=dtype, op=op, root=root)
         asked = session.algorithm_for(collective) if algorithm is None else parse(algorithm)
         return session.plan(shape, dtype, op, asked)

@@ -35,6 +35,14 @@ def test_the_direct_path_is_what_one_gets(monkeypatch: pytest.MonkeyPatch) -> No
         part.Free()
 
 
+def test_what_runs_no_program_has_no_plan() -> None:
+    with opened(algorithm="allreduce:ring") as comm:
+        assert comm.plan("all_reduce", 64).plan.startswith("ring")
+        with pytest.raises(ringtree.UnsupportedError, match="broadcast takes the direct path, which runs no program"):
+            comm.plan("broadcast", 64)
+        assert comm.plan("broadcast", 64, algorithm="star").plan.startswith("star")
+
+
 def test_programs_for_who_asks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(algorithm="binomial") as comm:
         assert not comm.is_direct("all_reduce")
