@@ -74,8 +74,9 @@ class Direct:
         check(make(endpoint.handle, segment.handle, int(create), out, self.error), self.error)
         self.handle = out[0]
         self._arrays = table()
-        self.caller = ffi.new("rt_direct_caller *", [self.handle, self._arrays.handle, self.error, 0])
+        self.caller = ffi.new("rt_direct_caller *", [self.handle, self._arrays.handle, self.error])
         self._segment = segment
+        self._lends = False
         self._endpoint = endpoint
         self.rank = endpoint.rank
 
@@ -146,11 +147,22 @@ class Direct:
     @property
     def lends(self) -> bool:
         """Whether this rank's calls on plain arrays offer to lend them (regular.h)."""
-        return bool(self.caller.lends)
+        return self._lends
 
     @lends.setter
     def lends(self, value: bool) -> None:
-        self.caller.lends = int(value)
+        self._lends = value and self._arrays.handle.types > 0
+        lib.rt_direct_set_lends(self.handle, int(self._lends))
+
+    def interrupted(self, what: str) -> None:
+        """A call was, somewhere: where others wait for this rank, in it or to lend after it, they learn that."""
+        if lib.rt_direct_busy(self.handle) == 1 or lib.rt_direct_lending(self.handle):
+            self._give_up(int(lib.RT_ERR_REVOKED), f"{what} was interrupted on rank {self.rank}")
+            self.lent()
+
+    def lent(self) -> None:
+        """What was asked for has been done."""
+        lib.rt_direct_lent(self.handle)
 
     def lending(self) -> tuple[tuple[bool, bool], tuple[bool, bool]]:
         """Of the last operation's input and output: whether some rank is to lend it, and whether this one is."""

@@ -28,18 +28,21 @@ def segment_name() -> str:
 class Segment:
     """Shared memory that several ranks map. Private (mode 0600); unlink it as soon as all have mapped it.
 
-    nameless: created outside /dev/shm; `name`, by which others attach it, then is one of this process's open files, and
-    /proc/PID/maps has the name that it was given.
+    later: created outside /dev/shm, and its first `later` bytes get their memory when they are lent; `name`, by which
+    others attach it, then is one of this process's open files, and /proc/PID/maps has the name that it was given.
     """
 
-    def __init__(self, name: str, size: int, create: bool, nameless: bool = False) -> None:
+    def __init__(self, name: str, size: int, create: bool, later: int | None = None) -> None:
         out, error = ffi.new("rt_segment **"), new_error()
-        make = lib.rt_segment_create_nameless if nameless else lib.rt_segment_create
-        make = make if create else lib.rt_segment_attach
-        check(make(name.encode(), size, out, error), error)
+        if later is not None:
+            status = lib.rt_segment_create_nameless(name.encode(), later, size, out, error)
+        else:
+            make = lib.rt_segment_create if create else lib.rt_segment_attach
+            status = make(name.encode(), size, out, error)
+        check(status, error)
         self.name = ffi.string(lib.rt_segment_name_of(out[0])).decode() if create else name
         self.size = size
-        self._nameless = nameless
+        self._nameless = later is not None
         self.handle = ffi.gc(out[0], lib.rt_segment_free)
 
     def unlink(self) -> None:

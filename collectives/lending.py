@@ -13,34 +13,44 @@ once more it has to come twice as often. RINGTREE_LEND=off on one rank, and nobo
 from __future__ import annotations
 
 import json
+import struct
 import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from _ringtree import lent, settings
 from _ringtree.direct import Direct
-from _ringtree.errors import ResourceError
+from _ringtree.errors import InputError, ResourceError
 from _ringtree.log import info
 from _ringtree.native import ffi, lib
 from _ringtree.ndarrays import table
 
-from .regions import Regions, Shared
+from .regions import Regions
 from .sharing import ElsewhereError
 
 # Each array that is lent takes a few mappings of each rank, of which the kernel allows 65,530.
 MOST_MAPPINGS = 16_384
+_TRUTH = struct.Struct("?")
 _ANSWER_BYTES = 512
-_TEXT = 300
+_TEXT = 240  # of which JSON makes at most twice as much
 
 
-@dataclass
+@dataclass(eq=False)
 class _Watched:
-    """A lent array: its memory as it was, what tells its death, and what was made of it."""
+    """An array that is lent: its pages, its memory as it was, what tells its death, and its region.
 
-    state: Any = ffi.NULL
-    ref: Any = None
-    shared: Shared | None = None
+    refs: the first sets a byte of the region, which no signal handler can interrupt: the core must not look at an array
+    that is no more, nor take another one at its address for it. The second gives the pages back; where that was
+    interrupted, `Lending` does so later.
+    """
+
+    pages: lent.Lent
+    state: Any
+    refs: tuple[Any, ...] = ()
+    number: int | None = None
 
 
 class Lending:
@@ -49,7 +59,7 @@ class Lending:
     def __init__(self, regions: Regions, direct: Direct, gather: Callable[[bytes], list[bytes]]) -> None:
         self._regions, self._direct = regions, direct
         self._comm = Gathering(gather)
-        self._lent: dict[int, _Watched] = {}  # by number of the region
+        self._watched: set[_Watched] = set()
         direct.lends = settings.lends()
 
     def lend(self, send: Any, receive: Any) -> None:
@@ -57,34 +67,53 @@ class Lending:
         for (anybody, mine), array in zip(self._direct.lending(), (send, receive), strict=True):
             if anybody:
                 self._share(array if mine else None)
+        self._direct.lent()
 
     def close(self) -> None:
         """All arrays get their memory back."""
-        for watched in list(self._lent.values()):
-            self._back(watched)
+        with ExitStack() as ending:  # whatever fails
+            for watched in list(self._watched):
+                ending.callback(self._back, watched)
 
     def _share(self, array: Any) -> None:
-        owner = owner_of(array)
-        watched = _Watched()
-        address = size = 0
-        if owner is not None:
-            address, size = array.__array_interface__["data"][0], array.nbytes
-            watched.state = table().note(owner)
+        for old in [each for each in self._watched if each.refs[-1]() is None]:
+            self._died(old)  # its end was interrupted
+        watched = self._watch(array)
+        address, size, pages, state = 0, 0, lent.nothing(), ffi.NULL
+        if watched is not None:
+            address, size = _memory_of(array)
+            pages, state = watched.pages, watched.state
         try:
-            shared = self._regions.share(self._comm, address, size, lambda: self._back(watched), watched.state)
-        except (ResourceError, ElsewhereError) as problem:
+            number = self._regions.share(self._comm, address, size, pages, state)
+        except (ResourceError, InputError, ElsewhereError) as problem:
+            if watched is not None:
+                self._watched.discard(watched)
             self._direct.lends = False
             info(f"plain arrays stay private: {problem}")
             return
-        if owner is None:
-            self._regions.drop(shared.number)
+        if watched is None:
+            self._regions.drop(number)
         else:
-            watched.shared = shared
-            watched.ref = weakref.ref(owner, lambda _: self._died(watched))
-            self._lent[shared.number] = watched
+            watched.number = number
+            mark = partial(_TRUTH.pack_into, self._regions.dropped(number), 0)
+            watched.refs = (weakref.ref(owner_of(array), mark), *watched.refs)
             info(f"an array of {size} bytes at {address:#x} comes often: lent")
-        if len(self._lent) * (self._regions.ranks + 2) > MOST_MAPPINGS:
+        if len(self._watched) * (self._regions.ranks + 2) > MOST_MAPPINGS:
             self._direct.lends = False
+
+    def _watch(self, array: Any) -> _Watched | None:
+        """Before anything is lent: its pages are claimed, and given back whenever it dies."""
+        owner = owner_of(array)
+        if owner is None:
+            return None
+        watched = _Watched(lent.nothing(), table().note(owner))
+        pages = lent.claim(*_memory_of(array), lambda: self._back(watched))
+        if pages is None:
+            return None
+        watched.pages = pages
+        watched.refs = (weakref.ref(owner, lambda _: self._died(watched)),)
+        self._watched.add(watched)
+        return watched
 
     def _back(self, watched: _Watched) -> None:
         """The array lives on, with what it holds."""
@@ -93,16 +122,18 @@ class Lending:
     def _died(self, watched: _Watched) -> None:
         self._end(watched, lent.discard)
 
-    def _end(self, watched: _Watched, give: Callable[[int, int], None]) -> None:
-        shared = watched.shared
-        if shared is None or self._lent.pop(shared.number, None) is None:
+    def _end(self, watched: _Watched, give: Callable[[lent.Lent], None]) -> None:
+        """First nobody finds it any more; known as lent until its pages are private, for a fork in between."""
+        if watched not in self._watched:
             return
-        known = lent.forget(shared.pages)
-        if known is not None and known.size and lib.rt_array_stands(watched.state):
-            give(known.address, known.size)
-        elif known is not None:
-            lent.take_back_rest(known)
-        self._regions.drop(shared.number)
+        watched.refs = watched.refs[-1:]  # the byte goes with its region
+        if watched.number is not None:
+            self._regions.drop(watched.number)
+            watched.number = None
+        if lent.holds(watched.pages):
+            (give if lib.rt_array_stands(watched.state) else lent.take_back_rest)(watched.pages)
+            lent.forget(watched.pages)
+        self._watched.discard(watched)
 
 
 class Gathering:
@@ -112,23 +143,29 @@ class Gathering:
         self._gather = gather
 
     def allgather(self, value: Any) -> list[Any]:
-        value = value[:_TEXT] if isinstance(value, str) else value
+        if isinstance(value, str):
+            value = value[:_TEXT].encode("ascii", "replace").decode()
         answers = self._gather(json.dumps(value).encode().ljust(_ANSWER_BYTES))
         return [json.loads(answer) for answer in answers]
 
 
 def owner_of(array: Any) -> Any:
-    """The NumPy array that holds the memory, if NumPy allocated it and none of these pages is lent already; or None."""
+    """The NumPy array that holds the memory, if NumPy allocated it; or None.
+
+    Not of a class below NumPy's: its instances' finalizers run after their death is told, and may still read them.
+    """
     import numpy as np
 
     owner = array
     while isinstance(owner, np.ndarray) and isinstance(owner.base, np.ndarray):
         owner = owner.base
-    if not isinstance(owner, np.ndarray) or owner.base is not None or not owner.flags.owndata:
+    if type(owner) is not np.ndarray or owner.base is not None or not owner.flags.owndata:
         return None
-    if _allocator_of(owner) != "default_allocator":
-        return None
-    return None if lent.overlapping(array.__array_interface__["data"][0], array.nbytes) else owner
+    return owner if _allocator_of(owner) == "default_allocator" else None
+
+
+def _memory_of(array: Any) -> tuple[int, int]:
+    return int(array.__array_interface__["data"][0]), int(array.nbytes)
 
 
 def _allocator_of(owner: Any) -> str | None:

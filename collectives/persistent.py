@@ -32,14 +32,14 @@ class Persistent:
         call: Call | None,
         replay: Callable[[], None],
         memory: tuple[Any, ...],
-        lend: Callable[..., None],
+        session: Any,
     ) -> None:
-        self._direct, self._call, self._replay, self._memory, self._lend = direct, call, replay, memory, lend
+        self._direct, self._call, self._replay, self._memory, self._session = direct, call, replay, memory, session
         self._active = False
         self._sequence = 0
         if direct is not None and call is not None:
             call.prepared.caller = direct.caller
-            call.spec.lends = direct.lends
+            call.spec.lends = 1
             self._prepared = call.prepared
 
     def __call__(self) -> None:
@@ -49,9 +49,13 @@ class Persistent:
             self.Start()
             self.Wait()
             return
-        status = _again(self._prepared)
-        if status:
-            self._go_on(direct, status)
+        try:
+            status = _again(self._prepared)
+            if status:
+                self._go_on(direct, status)
+        except BaseException:
+            self._session.interrupted("a prepared operation")
+            raise
 
     def _go_on(self, direct: Direct, status: int) -> None:
         assert self._call is not None
@@ -60,7 +64,7 @@ class Persistent:
         else:
             asked = direct.complete(status, self._call.describe)
         if asked:
-            self._lend(*self._memory[:2])
+            self._session.lend(*self._memory[:2])
 
     def Start(self) -> None:
         """Begin. The memory is the operation's until Wait."""
@@ -90,7 +94,7 @@ class Persistent:
     def Free(self) -> None:
         """Finish it, and let go of its memory."""
         self.Wait()
-        self._direct, self._call, self._memory = None, None, ()
+        self._direct, self._call, self._memory, self._session = None, None, (), None
 
 
 class Preparing:
@@ -108,7 +112,7 @@ class Preparing:
             # The long way, which says what it would run; the quick one runs it.
             call = session.record(lambda: getattr(Accelerated, name)(self, *arguments))
         direct = session.direct if call else None
-        return Persistent(direct, call, lambda: method(*arguments), arguments, session.lend)
+        return Persistent(direct, call, lambda: method(*arguments), arguments, session)
 
     def Allreduce_init(self, sendbuf: Any, recvbuf: Any, op: Any = MPI.SUM, info: Any = None) -> Persistent:
         return self._prepare("Allreduce", sendbuf, recvbuf, op)

@@ -47,50 +47,74 @@ class Quick(Accelerated):
         caller = self._caller
         if caller is not None:
             code = _SUM_TO_ALL if op is SUM else _ALL_REDUCE.get(id(op), _NO_CODE)
-            status = _run(caller, code, id(sendbuf), id(recvbuf))
-            if not status or self._settled(status, "all_reduce", sendbuf, recvbuf):
-                return
+            try:
+                status = _run(caller, code, id(sendbuf), id(recvbuf))
+                if not status or self._settled(status, "all_reduce", sendbuf, recvbuf):
+                    return
+            except BaseException:
+                self.session.interrupted("all_reduce")
+                raise
         super().Allreduce(sendbuf, recvbuf, op)
 
     def Reduce_scatter_block(self, sendbuf: Any, recvbuf: Any, op: Any = SUM) -> None:
         caller = self._caller
         if caller is not None:
             code = _REDUCE_SCATTER.get(id(op), _NO_CODE)
-            status = _run(caller, code, id(sendbuf), id(recvbuf))
-            if not status or self._settled(status, "reduce_scatter", sendbuf, recvbuf):
-                return
+            try:
+                status = _run(caller, code, id(sendbuf), id(recvbuf))
+                if not status or self._settled(status, "reduce_scatter", sendbuf, recvbuf):
+                    return
+            except BaseException:
+                self.session.interrupted("reduce_scatter")
+                raise
         super().Reduce_scatter_block(sendbuf, recvbuf, op)
 
     def Allgather(self, sendbuf: Any, recvbuf: Any) -> None:
         caller = self._caller
         if caller is not None:
-            status = _run(caller, _ALL_GATHER, id(sendbuf), id(recvbuf))
-            if not status or self._settled(status, "all_gather", sendbuf, recvbuf):
-                return
+            try:
+                status = _run(caller, _ALL_GATHER, id(sendbuf), id(recvbuf))
+                if not status or self._settled(status, "all_gather", sendbuf, recvbuf):
+                    return
+            except BaseException:
+                self.session.interrupted("all_gather")
+                raise
         super().Allgather(sendbuf, recvbuf)
 
     def Alltoall(self, sendbuf: Any, recvbuf: Any) -> None:
         caller = self._caller
         if caller is not None:
-            status = _run(caller, _ALL_TO_ALL, id(sendbuf), id(recvbuf))
-            if not status or self._settled(status, "all_to_all", sendbuf, recvbuf):
-                return
+            try:
+                status = _run(caller, _ALL_TO_ALL, id(sendbuf), id(recvbuf))
+                if not status or self._settled(status, "all_to_all", sendbuf, recvbuf):
+                    return
+            except BaseException:
+                self.session.interrupted("all_to_all")
+                raise
         super().Alltoall(sendbuf, recvbuf)
 
     def Bcast(self, buf: Any, root: int = 0) -> None:
         caller = self._caller
         if caller is not None and type(root) is int and 0 <= root < 2**31:
-            status = _run(caller, _BROADCAST | root << 16, id(buf), id(buf))
-            if not status or self._settled(status, "broadcast", buf, buf):
-                return
+            try:
+                status = _run(caller, _BROADCAST | root << 16, id(buf), id(buf))
+                if not status or self._settled(status, "broadcast", buf, buf):
+                    return
+            except BaseException:
+                self.session.interrupted("broadcast")
+                raise
         super().Bcast(buf, root)
 
     def Barrier(self) -> None:
         caller = self._caller
         if caller is not None:
-            status = _barrier(caller)
-            if not status or self._settled(status, "barrier", None, None):
-                return
+            try:
+                status = _barrier(caller)
+                if not status or self._settled(status, "barrier", None, None):
+                    return
+            except BaseException:
+                self.session.interrupted("barrier")
+                raise
         super().Barrier()
 
     def _settled(self, status: int, what: str, send: Any, receive: Any) -> bool:

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from _ringtree import lent
 from _ringtree.direct import Direct
 from _ringtree.errors import InputError
-from _ringtree.native import ffi
-from _ringtree.runtime import Segment, segment_name
+from _ringtree.native import ffi, lib
+from _ringtree.runtime import Segment
 
 from .buffers import read
 from .sharing import agree
@@ -44,15 +44,6 @@ class Held:
     region: Any = None
 
 
-@dataclass(frozen=True)
-class Shared:
-    """A region of this rank's own memory, and the pages of it that are lent."""
-
-    number: int
-    pages: int
-    size: int
-
-
 class Regions:
     """The regions of one communicator on one rank."""
 
@@ -62,7 +53,7 @@ class Regions:
         self._process = os.getpid()
         self._made = 0
         self._held: dict[int, Held] = {}
-        self._registered: dict[int, tuple[Any, Shared]] = {}  # the array, kept alive, by its address
+        self._registered: dict[int, tuple[Any, int, lent.Lent]] = {}  # the array, kept alive, by its address
 
     def adopt(self, segment: Segment, stride: int) -> Any:
         """This rank's part of a segment of equal parts, as a buffer; all ranks call it together."""
@@ -80,8 +71,15 @@ class Regions:
         """Make the array's own memory reachable; all ranks call it together, each with an array of any size."""
         if self._direct is None:
             return
-        buffer = agree(comm, lambda: self._registrable(array))
-        self._registered[buffer.address] = array, self.share(comm, buffer.address, buffer.nbytes)
+        claimed: list[lent.Lent] = []
+        try:
+            buffer = agree(comm, lambda: self._registrable(array, claimed))
+        except BaseException:
+            for pages in claimed:
+                lent.forget(pages)
+            raise
+        number = self.share(comm, buffer.address, buffer.nbytes, claimed[0])
+        self._registered[buffer.address] = array, number, claimed[0]
 
     def unregister(self, array: Any) -> None:
         """The array's memory is its own again."""
@@ -90,47 +88,51 @@ class Regions:
             return
         if address not in self._registered:
             raise InputError("unregister: found an array that was not registered")
-        self._return(self._registered.pop(address)[1])
+        self._return(*self._registered.pop(address)[1:])
 
     def close(self) -> None:
         """The communicator goes; buffers live on, unknown to it, and registered arrays get their memory back."""
-        for _, shared in self._registered.values():
-            self._return(shared)
+        with ExitStack() as ending:  # all of them, whatever fails
+            for _, number, pages in self._registered.values():
+                ending.callback(self._return, number, pages)
         self._registered.clear()
         self._direct = None
 
-    def share(
-        self,
-        comm: Any,
-        address: int,
-        size: int,
-        back: Callable[[], None] | None = None,
-        array_state: Any = ffi.NULL,
-    ) -> Shared:
-        """This rank's `size` bytes become reachable where they are, none of them perhaps; all ranks call it together.
+    def share(self, comm: Any, address: int, size: int, pages: lent.Lent, array_state: Any = ffi.NULL) -> int:
+        """This rank's `size` bytes become reachable where they are, none perhaps; all ranks call it together.
 
-        back: see Lent. What fails on one rank fails on all, and leaves the memory as it was.
+        pages: the whole ones among them, claimed. Returns the region's number. What fails on one rank fails on all, and
+        leaves the memory as it was.
         """
         assert self._direct is not None
-        lengths = lent.whole_pages(address, size)
-        label, whole = segment_name().strip("/"), lengths[1] + MIRROR_BYTES + LINE
-        own = agree(comm, lambda: Segment(label, whole, create=True, nameless=True))
-        pages = address + lengths[0]
+        own: Segment | None = None
         try:
-            answers = comm.allgather((own.name, whole, lengths))
+            lengths = lent.whole_pages(address, size)
+            whole = lengths[1] + MIRROR_BYTES + LINE
+            own = agree(comm, lambda: Segment(pages.label, whole, create=True, later=lengths[1]))
+            answers = comm.allgather((own.name, lengths))
+            agree(comm, lambda: own.lend(pages.address, pages.size))
             segments = agree(comm, lambda: tuple(self._attached(own, answers)))
-            _lend(comm, own, lent.Lent(pages, lengths[1], label, back))
+        except BaseException:
+            lent.take_back_rest(pages)
+            lent.forget(pages)
+            raise
         finally:
-            own.unlink()
-        mirrors = [s.address + (0 if i == self._rank else answers[i][2][1]) for i, s in enumerate(segments)]
+            if own is not None:
+                own.unlink()
+        mirrors = [s.address + (0 if i == self._rank else answers[i][1][1]) for i, s in enumerate(segments)]
         bodies = [s.address for s in segments]
-        bodies[self._rank] = pages
+        bodies[self._rank] = pages.address
         lines = tuple(ffi.cast("char *", mirror + MIRROR_BYTES) for mirror in mirrors)
         number = self._next(Held(segments, lines))
-        flat = [length for _, _, three in answers for length in three]
+        flat = [length for _, three in answers for length in three]
         region = self._direct.add_region(number, address, size, bodies, mirrors, flat, array_state)
         self._held[number].region = region
-        return Shared(number, pages, lengths[1])
+        return number
+
+    def dropped(self, number: int) -> Any:
+        """A byte: once it is not 0 nobody finds this rank's part. Of a region that has not been dropped."""
+        return ffi.buffer(ffi.cast("char *", lib.rt_region_dropped(self._held[number].region)), 1)
 
     def drop(self, number: int) -> None:
         """This rank's part of the region is no more. Little happens here: garbage collectors of any thread call it."""
@@ -142,10 +144,18 @@ class Regions:
         held.lines[self._rank][0] = _GONE
 
     def _attached(self, own: Segment, answers: list[Any]) -> list[Segment]:
-        others = enumerate(answers)
-        return [own if i == self._rank else Segment(name, size, create=False) for i, (name, size, _) in others]
+        """Every rank's segment. Lengths that do not fit it would lead outside."""
+        segments = []
+        for rank, (name, (head, body, tail)) in enumerate(answers):
+            if min(head, body, tail) < 0 or head + tail > MIRROR_BYTES:
+                raise InputError(
+                    f"rank {rank} shares {head}, {body} and {tail} bytes; expected ends of less than a page"
+                )
+            whole = body + MIRROR_BYTES + LINE
+            segments.append(own if rank == self._rank else Segment(name, whole, create=False))
+        return segments
 
-    def _registrable(self, array: Any) -> Any:
+    def _registrable(self, array: Any, claimed: list[lent.Lent]) -> Any:
         import numpy as np
 
         buffer = read(array, "register: array", writable=True)
@@ -156,19 +166,23 @@ class Regions:
             owner = getattr(owner, "base", None)
         if isinstance(array, np.ndarray) and not array.flags.aligned:
             raise InputError("register: found an array that is not aligned to its elements")
-        for known in lent.overlapping(buffer.address, buffer.nbytes):
-            if known.back is None:
-                raise InputError("register: found an array that shares memory with a registered one")
-            known.back()
-        for other, _ in self._registered.values():  # those that fill no page
+        for other, _, _ in self._registered.values():  # those that fill no page
             if buffer.overlaps(read(other, "register: array", writable=True)):
                 raise InputError("register: found an array that shares memory with a registered one")
+        for known in lent.overlapping(buffer.address, buffer.nbytes):
+            if known.back is not None:
+                known.back()
+        pages = lent.claim(buffer.address, buffer.nbytes)
+        if pages is None:
+            raise InputError("register: found an array that shares memory with a registered one")
+        claimed.append(pages)
         return buffer
 
-    def _return(self, shared: Shared) -> None:
-        if lent.forget(shared.pages) is not None:
-            lent.take_back(shared.pages, shared.size)
-        self.drop(shared.number)
+    def _return(self, number: int, pages: lent.Lent) -> None:
+        self.drop(number)
+        if lent.holds(pages):
+            lent.take_back(pages)
+            lent.forget(pages)
 
     def _next(self, held: Held) -> int:
         self._sweep()
@@ -184,15 +198,3 @@ class Regions:
                 if self._direct is not None:
                     self._direct.remove_region(number)
                 del self._held[number]
-
-
-def _lend(comm: Any, own: Segment, pages: lent.Lent) -> None:
-    """All ranks' pages, or none's."""
-    if pages.size:
-        lent.note(pages)
-    try:
-        agree(comm, lambda: own.lend(pages.address, pages.size))
-    except BaseException:
-        if pages.size and lent.forget(pages.address) is not None:
-            lent.take_back_rest(pages)
-        raise

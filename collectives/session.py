@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from _ringtree import settings
 from _ringtree.assume import Assumptions
 from _ringtree.direct import Call, Direct, least_bytes
-from _ringtree.errors import CommunicationError, InputError, UnsupportedError
+from _ringtree.errors import CommunicationError, Error, InputError, UnsupportedError
 from _ringtree.log import info, version
 from _ringtree.names import DTYPES, KINDS, OPS, REDUCING, dtype_size, require_op
 from _ringtree.native import ffi
@@ -161,6 +163,11 @@ class Session:
             self.endpoint.give_up("lending of arrays")  # the others would wait
             raise
 
+    def interrupted(self, what: str) -> None:
+        """In an except clause: where a signal interrupted a call, no rank waits for this one."""
+        if self.direct is not None and not isinstance(sys.exc_info()[1], Error):
+            self.direct.interrupted(what)
+
     def _gather(self, mine: bytes) -> list[bytes]:
         return self.exchange(mine, "lending of arrays")
 
@@ -175,13 +182,14 @@ class Session:
 
     def close(self) -> None:
         self._prepared.clear()
-        if self.lending is not None:
-            self.lending.close()
-            self.lending = None  # it knows this session: nothing shall wait for the garbage collector
-        self.regions.close()
-        if self.direct is not None:
-            self.direct.close()
-        self.endpoint.close()
+        with ExitStack() as ending:  # all of it, whatever fails
+            ending.callback(self.endpoint.close)
+            if self.direct is not None:
+                ending.callback(self.direct.close)
+            ending.callback(self.regions.close)
+            if self.lending is not None:
+                ending.callback(self.lending.close)
+        self.lending = None  # it knows this session: nothing shall wait for the garbage collector
 
     def _kinds_without_program(self, comm: Any) -> frozenset[str]:
         """The collectives that take the direct path: without emulation, where rank 0 asks for nothing else."""

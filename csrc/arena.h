@@ -36,8 +36,9 @@ typedef struct rt_segment rt_segment; /* any shared mapping: arenas, and comm.em
 int rt_segment_name(char *name, rt_error *error);
 int rt_segment_create(const char *name, int64_t bytes, rt_segment **segment, rt_error *error);
 /* Without a name in /dev/shm, and not limited by its size: others attach it through this process's open files
- * (rt_segment_name_of), until rt_segment_hide. label: what /proc/PID/maps calls it. */
-int rt_segment_create_nameless(const char *label, int64_t bytes, rt_segment **segment, rt_error *error);
+ * (rt_segment_name_of), until rt_segment_hide. label: what /proc/PID/maps calls it, which nobody else's may be called.
+ * later: its first bytes, which get their memory when they are lent (lend.h). */
+int rt_segment_create_nameless(const char *label, int64_t later, int64_t bytes, rt_segment **segment, rt_error *error);
 const char *rt_segment_name_of(const rt_segment *segment);
 /* Nobody comes any more: the creator's name or file goes. */
 int rt_segment_hide(rt_segment *segment, rt_error *error);

@@ -291,6 +291,10 @@ int rt_direct_lending(const rt_direct *d) {
     return (int)(d->wished | d->wishes << 2);
 }
 
+void rt_direct_lent(rt_direct *d) {
+    d->wished = d->wishes = 0;
+}
+
 uint64_t rt_direct_sequence(const rt_direct *d) {
     return d ? d->sequence : 0;
 }

@@ -74,12 +74,15 @@ int rt_direct_wait(rt_direct *direct, int64_t wait_ns, rt_error *error);
 /* Of the last operation, which buffers are to be lent: 1: some rank's input, 2: some rank's output; 4, 8: this rank's.
  */
 int rt_direct_lending(const rt_direct *direct);
+/* That has been done: nothing is owed. */
+void rt_direct_lent(rt_direct *direct);
+/* Whether this rank lends at all from here on; at first not. */
+void rt_direct_set_lends(rt_direct *direct, int lends);
 /* What Python's calls have in common, in one argument: each argument costs it time. */
 typedef struct rt_direct_caller {
     rt_direct *direct; /* NULL: the communicator was freed */
     const rt_ndarrays *known;
     rt_error *error;
-    int32_t lends;
 } rt_direct_caller;
 
 /* Run for equal parts, from two NumPy arrays by the addresses of their objects (the same one for broadcast; in place

@@ -60,6 +60,10 @@ void rt_direct_set_limits(rt_direct *d, const rt_limits *limits) {
     d->plan.work = NULL;
 }
 
+void rt_direct_set_lends(rt_direct *d, int lends) {
+    d->lends = lends != 0;
+}
+
 void rt_direct_limits(const rt_direct *d, rt_limits *limits) {
     *limits = d->limits;
 }

@@ -181,7 +181,7 @@ int rt_direct_plan(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
         d->at = d->plan;
         d->at.input = spec->input;
         d->at.output = spec->output;
-        d->at.lends = spec->lends && d->at.all_hear;
+        d->at.lends = d->lends && spec->lends && d->at.all_hear;
         d->at.first = d->rounds.marked + 1;
         /* With all that came before: who asked nothing of the others then, as two roots of one broadcast, hears it now.
          */

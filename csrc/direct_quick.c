@@ -50,8 +50,7 @@ int rt_direct_arrays(const rt_direct_caller *caller, int64_t code, uint64_t send
     if (from.data == to.data && kind != RT_ALL_REDUCE && kind != RT_BROADCAST && from.count > 0) {
         return refuse(caller->error);
     }
-    rt_direct_spec spec = {
-        {.kind = kind, .ranks = d->rounds.ranks, .root = root}, from.data, to.data, to.dtype, op, caller->lends};
+    rt_direct_spec spec = {{.kind = kind, .ranks = d->rounds.ranks, .root = root}, from.data, to.data, to.dtype, op, 1};
     spec.collective.count = count_of(kind, d->rounds.ranks, from.count, to.count);
     if (spec.collective.count < 0 || root < 0 || root >= d->rounds.ranks ||
         (op >= 0 && !rt_reduce_supports(to.dtype, op))) {

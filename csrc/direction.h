@@ -67,6 +67,7 @@ struct rt_direct {
     rt_turns plan;          /* of the last operation, before its first turn: often the next is the same */
     _Atomic uint32_t taken; /* by the thread that runs an operation */
     bool active;
+    bool lends; /* whether this rank lends at all */
     uint64_t sequence;
     uint64_t planned, signature; /* of the plan; of all operations so far */
     uint32_t wishes, wished;     /* what of the last operation this rank would lend; some rank, where all can */

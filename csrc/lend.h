@@ -17,9 +17,11 @@
 /* cffi: begin */
 /* Of `bytes` at `address`: those before the first whole page, in whole pages, and behind the last. */
 void rt_whole_pages(uint64_t address, int64_t bytes, int64_t lengths[3]);
-/* The segment's first `bytes` become what is at `address`: whole pages, with their content. */
+/* The segment's next `bytes` become what is at `address`: whole pages, with their content; all or none. */
 int rt_segment_lend(rt_segment *segment, uint64_t address, int64_t bytes, rt_error *error);
-int rt_segment_take_back(uint64_t address, int64_t bytes, rt_error *error);
+/* release: the segment's memory is free at once; not in a forked child, where it is its parent's. What fails in the
+ * middle has given back the first part. */
+int rt_segment_take_back(uint64_t address, int64_t bytes, int release, rt_error *error);
 /* The same for memory that nobody reads again: zeros, and the segment's memory is free at once. */
 int rt_segment_discard(uint64_t address, int64_t bytes, rt_error *error);
 /* cffi: end */

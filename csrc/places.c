@@ -8,21 +8,30 @@ _Static_assert(sizeof(rt_places) <= RT_INLINE_BYTES, "places travel in the mark"
 static uint32_t wishes(rt_direct *d, const rt_places *mine) {
     const rt_turns *at = &d->at;
     uint32_t found = 0;
-    if (mine->input.region == RT_NOWHERE && rt_regular_meet(&d->regulars, at->input, at->input_bytes)) {
+    if (mine->input.region == RT_NOWHERE && (uintptr_t)at->input % (uintptr_t)at->element == 0 &&
+        rt_regular_meet(&d->regulars, at->input, at->input_bytes)) {
         found |= RT_LEND_INPUT;
     }
     if (at->c.kind == RT_ALL_REDUCE && at->output != at->input && mine->output.region == RT_NOWHERE &&
+        (uintptr_t)at->output % (uintptr_t)at->element == 0 &&
         rt_regular_meet(&d->regulars, at->output, at->output_bytes)) {
         found |= RT_LEND_OUTPUT;
     }
     return found;
 }
 
+/* Ranks cut at pages: elements must not lie across two. */
+static rt_place place_of(rt_direct *d, const void *buffer, int64_t bytes) {
+    if ((uintptr_t)buffer % (uintptr_t)d->at.element != 0) {
+        return (rt_place){RT_NOWHERE, 0};
+    }
+    return rt_reach_find(&d->reach, buffer, bytes);
+}
+
 /* In the first turn, before its mark. */
 void rt_places_tell(rt_direct *d) {
     rt_turns *at = &d->at;
-    rt_places mine = {rt_reach_find(&d->reach, at->input, at->input_bytes),
-                      rt_reach_find(&d->reach, at->output, at->output_bytes), 0, 0, 0};
+    rt_places mine = {place_of(d, at->input, at->input_bytes), place_of(d, at->output, at->output_bytes), 0, 0, 0};
     if (at->lends) {
         d->wishes = wishes(d, &mine);
         mine.lending = RT_CAN_LEND | d->wishes;

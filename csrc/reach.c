@@ -184,6 +184,10 @@ void rt_region_drop(rt_region *region) {
     region->dropped = 1;
 }
 
+void *rt_region_dropped(rt_region *region) {
+    return &region->dropped;
+}
+
 static void free_region(rt_region *region) {
     free(region->parts);
     free(region);

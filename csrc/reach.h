@@ -26,6 +26,8 @@
 typedef struct rt_region rt_region;
 /* This rank's buffer is gone; the others may still name theirs. */
 void rt_region_drop(rt_region *region);
+/* The byte that says so once it is not 0, for who can only write a byte. */
+void *rt_region_dropped(rt_region *region);
 /* cffi: end */
 
 /* One rank's part of a region, as this rank sees it. */

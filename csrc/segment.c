@@ -1,5 +1,5 @@
 /* segment: POSIX shared memory, private to this user, with every page reserved before use. */
-#include "lend.h"
+#include "segment.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,15 +16,7 @@
 #include <sys/random.h>
 #endif
 
-enum { PRIVATE_MODE = 0600, RANDOM_BYTES = 16, NAME_BYTES = 48 };
-
-struct rt_segment {
-    void *data;
-    int64_t bytes;
-    pid_t creator;         /* 0: attached */
-    int file;              /* of what has no name in /dev/shm, as long as others may come; -1 */
-    char name[NAME_BYTES]; /* of what was created */
-};
+enum { PRIVATE_MODE = 0600, RANDOM_BYTES = 16 };
 
 static const char OPEN_FILES[] = "/proc/";
 
@@ -51,13 +43,13 @@ static int no_room(int file, int64_t bytes, rt_error *error) {
 }
 
 /* Take all pages now: a page missing later would be a bus error. */
-static int reserve(int file, int64_t bytes, rt_error *error) {
+int rt_segment_reserve(int file, int64_t begin, int64_t bytes, rt_error *error) {
 #ifdef __APPLE__
-    int failed = ftruncate(file, bytes) == 0 ? 0 : errno;
+    int failed = ftruncate(file, begin + bytes) == 0 ? 0 : errno;
 #else
     int failed;
     do {
-        failed = posix_fallocate(file, 0, bytes);
+        failed = posix_fallocate(file, begin, bytes);
     } while (failed == EINTR);
 #endif
     if (failed == ENOSPC || failed == EFBIG || failed == ENOMEM) {
@@ -94,9 +86,9 @@ static int check_bytes(int64_t bytes, rt_error *error) {
 
 int rt_segment_create(const char *name, int64_t bytes, rt_segment **segment, rt_error *error) {
     int status = check_bytes(bytes, error);
-    if (status == RT_OK && strlen(name) >= NAME_BYTES) {
+    if (status == RT_OK && strlen(name) >= RT_SEGMENT_NAME_BYTES) {
         status = rt_fail(error, RT_ERR_INVALID, "shared segment %s: the name has more than %d characters", name,
-                         NAME_BYTES - 1);
+                         RT_SEGMENT_NAME_BYTES - 1);
     }
     if (status != RT_OK) {
         return status;
@@ -105,7 +97,7 @@ int rt_segment_create(const char *name, int64_t bytes, rt_segment **segment, rt_
     if (file < 0) {
         return rt_fail(error, RT_ERR_SYSTEM, "shared segment %s: cannot create: %s", name, strerror(errno));
     }
-    status = reserve(file, bytes, error);
+    status = rt_segment_reserve(file, 0, bytes, error);
     if (status == RT_OK) {
         status = map(file, bytes, segment, error);
     }
@@ -115,13 +107,16 @@ int rt_segment_create(const char *name, int64_t bytes, rt_segment **segment, rt_
         return status;
     }
     (*segment)->creator = getpid();
-    snprintf((*segment)->name, NAME_BYTES, "%s", name);
+    snprintf((*segment)->name, RT_SEGMENT_NAME_BYTES, "%s", name);
     return RT_OK;
 }
 
 #ifdef __linux__
-int rt_segment_create_nameless(const char *label, int64_t bytes, rt_segment **segment, rt_error *error) {
+int rt_segment_create_nameless(const char *label, int64_t later, int64_t bytes, rt_segment **segment, rt_error *error) {
     int status = check_bytes(bytes, error);
+    if (status == RT_OK && (later < 0 || later > bytes)) {
+        status = rt_fail(error, RT_ERR_INVALID, "shared segment: %" PRId64 " of %" PRId64 " bytes later", later, bytes);
+    }
     if (status != RT_OK) {
         return status;
     }
@@ -129,8 +124,10 @@ int rt_segment_create_nameless(const char *label, int64_t bytes, rt_segment **se
     if (file < 0) {
         return rt_fail(error, RT_ERR_SYSTEM, "shared segment: no memory without a name: %s", strerror(errno));
     }
-    status = fchmod(file, PRIVATE_MODE) == 0 ? RT_OK : RT_ERR_SYSTEM;
-    status = status ? rt_fail(error, status, "shared segment: %s", strerror(errno)) : reserve(file, bytes, error);
+    status = fchmod(file, PRIVATE_MODE) == 0 && ftruncate(file, bytes) == 0
+                 ? RT_OK
+                 : rt_fail(error, RT_ERR_SYSTEM, "shared segment: %" PRId64 " bytes: %s", bytes, strerror(errno));
+    status = status || later == bytes ? status : rt_segment_reserve(file, later, bytes - later, error);
     status = status ? status : map(file, bytes, segment, error);
     if (status != RT_OK) {
         close(file);
@@ -138,15 +135,43 @@ int rt_segment_create_nameless(const char *label, int64_t bytes, rt_segment **se
     }
     (*segment)->creator = getpid();
     (*segment)->file = file;
-    snprintf((*segment)->name, NAME_BYTES, "%s%ld/fd/%d", OPEN_FILES, (long)getpid(), file);
+    snprintf((*segment)->name, RT_SEGMENT_NAME_BYTES, "%s%ld/fd/%d#%s", OPEN_FILES, (long)getpid(), file, label);
     return RT_OK;
 }
+
+/* Who has that number here may be another process than the one that was meant (containers): the label tells. */
+static int open_nameless(const char *name, rt_error *error) {
+    char path[RT_SEGMENT_NAME_BYTES], wanted[RT_SEGMENT_NAME_BYTES + 20], link[40], found[RT_SEGMENT_NAME_BYTES + 20];
+    const char *label = strchr(name, '#');
+    if (!label || strlen(name) >= sizeof path) {
+        return rt_fail(error, RT_ERR_INVALID, "shared segment %s: not a name of ours", name);
+    }
+    snprintf(path, sizeof path, "%.*s", (int)(label - name), name);
+    int file = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) {
+        return rt_fail(error, RT_ERR_SYSTEM, "shared segment %s: cannot open: %s", name, strerror(errno));
+    }
+    snprintf(wanted, sizeof wanted, "/memfd:%s (deleted)", label + 1);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(link, found, sizeof found - 1);
+    found[length < 0 ? 0 : length] = '\0';
+    if (strcmp(found, wanted) != 0) {
+        close(file);
+        return rt_fail(error, RT_ERR_SYSTEM, "shared segment %s: found %s: the ranks see different processes", name,
+                       found);
+    }
+    return file;
+}
 #else
-int rt_segment_create_nameless(const char *label, int64_t bytes, rt_segment **segment, rt_error *error) {
-    (void)label;
-    char name[NAME_BYTES];
+int rt_segment_create_nameless(const char *label, int64_t later, int64_t bytes, rt_segment **segment, rt_error *error) {
+    (void)label, (void)later;
+    char name[RT_SEGMENT_NAME_BYTES];
     int status = rt_segment_name(name, error);
     return status ? status : rt_segment_create(name, bytes, segment, error);
+}
+
+static int open_nameless(const char *name, rt_error *error) {
+    return rt_fail(error, RT_ERR_UNSUPPORTED, "shared segment %s: not on this system", name);
 }
 #endif
 
@@ -193,9 +218,11 @@ int rt_segment_attach(const char *name, int64_t bytes, rt_segment **segment, rt_
     if (status != RT_OK) {
         return status;
     }
-    int file = is_nameless(name) ? open(name, O_RDWR | O_CLOEXEC) : shm_open(name, O_RDWR, 0);
+    int file = is_nameless(name) ? open_nameless(name, error) : shm_open(name, O_RDWR, 0);
     if (file < 0) {
-        return rt_fail(error, RT_ERR_SYSTEM, "shared segment %s: cannot open: %s", name, strerror(errno));
+        return is_nameless(name)
+                   ? file
+                   : rt_fail(error, RT_ERR_SYSTEM, "shared segment %s: cannot open: %s", name, strerror(errno));
     }
     status = check_file(file, name, bytes, error);
     if (status == RT_OK) {
@@ -231,81 +258,3 @@ void rt_segment_free(rt_segment *segment) {
         free(segment);
     }
 }
-
-void rt_whole_pages(uint64_t address, int64_t bytes, int64_t lengths[3]) {
-    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = address + (uint64_t)bytes;
-    const uint64_t first = (address + page - 1) / page * page, last = end / page * page;
-    const bool some = last > first;
-    lengths[0] = some ? (int64_t)(first - address) : bytes;
-    lengths[1] = some ? (int64_t)(last - first) : 0;
-    lengths[2] = some ? (int64_t)(end - last) : 0;
-}
-
-#ifdef __linux__
-static int exchange(void *pages, uint64_t address, int64_t bytes, rt_error *error) {
-    void *target = (void *)(uintptr_t)address;
-    memcpy(pages, target, (size_t)bytes);
-    if (mremap(pages, (size_t)bytes, (size_t)bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target) == MAP_FAILED) {
-        return rt_fail(error, RT_ERR_SYSTEM, "register: cannot map %" PRId64 " bytes of the array: %s", bytes,
-                       strerror(errno));
-    }
-    return RT_OK;
-}
-
-int rt_segment_lend(rt_segment *segment, uint64_t address, int64_t bytes, rt_error *error) {
-    if (bytes == 0) {
-        return RT_OK;
-    }
-    int status = exchange(segment->data, address, bytes, error);
-    if (status == RT_OK) {
-        segment->data = (char *)segment->data + bytes;
-        segment->bytes -= bytes;
-    }
-    return status;
-}
-
-int rt_segment_take_back(uint64_t address, int64_t bytes, rt_error *error) {
-    if (bytes == 0) {
-        return RT_OK;
-    }
-    void *pages = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED) {
-        return rt_fail(error, RT_ERR_NO_MEMORY, "register: no %" PRId64 " bytes to give the array back: %s", bytes,
-                       strerror(errno));
-    }
-    int status = exchange(pages, address, bytes, error);
-    if (status != RT_OK) {
-        munmap(pages, (size_t)bytes);
-    }
-    return status;
-}
-
-int rt_segment_discard(uint64_t address, int64_t bytes, rt_error *error) {
-    void *target = (void *)(uintptr_t)address;
-    if (bytes == 0) {
-        return RT_OK;
-    }
-    madvise(target, (size_t)bytes, MADV_REMOVE); /* if it cannot, the memory goes with the last mapping */
-    if (mmap(target, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
-        MAP_FAILED) {
-        return rt_fail(error, RT_ERR_NO_MEMORY, "register: no %" PRId64 " bytes in place of the array: %s", bytes,
-                       strerror(errno));
-    }
-    return RT_OK;
-}
-#else
-int rt_segment_lend(rt_segment *segment, uint64_t address, int64_t bytes, rt_error *error) {
-    (void)segment, (void)address;
-    return bytes ? rt_fail(error, RT_ERR_UNSUPPORTED, "register: this system cannot move pages; use empty") : RT_OK;
-}
-
-int rt_segment_take_back(uint64_t address, int64_t bytes, rt_error *error) {
-    (void)address, (void)bytes, (void)error;
-    return RT_OK;
-}
-
-int rt_segment_discard(uint64_t address, int64_t bytes, rt_error *error) {
-    (void)address, (void)bytes, (void)error;
-    return RT_OK;
-}
-#endif

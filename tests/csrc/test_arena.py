@@ -71,10 +71,14 @@ def test_the_creator_takes_the_name_along_and_nobody_else(segment: bytes) -> Non
 
 def test_a_segment_without_a_name_is_shared_until_it_is_hidden() -> None:
     before = set(SHM.iterdir())
-    own = made(lib.rt_segment_create_nameless, "rt_segment", b"ringtree-test", BYTES)
+    own = made(lib.rt_segment_create_nameless, "rt_segment", b"ringtree-test", 0, BYTES)
     name = ffi.string(lib.rt_segment_name_of(own))
     assert set(SHM.iterdir()) == before
-    assert Path(name.decode()).stat().st_mode & 0o777 == 0o600
+    assert Path(name.decode().partition("#")[0]).stat().st_mode & 0o777 == 0o600
+    others = made(lib.rt_segment_create_nameless, "rt_segment", b"ringtree-other", 0, BYTES)
+    wrong = ffi.string(lib.rt_segment_name_of(others)).partition(b"#")[0] + b"#ringtree-test"
+    assert "memfd:ringtree-other" in refusal(lib.rt_segment_attach, "rt_segment", wrong, BYTES).text
+    lib.rt_segment_free(others)
 
     def process(_: int) -> str:
         other = attach(name)

@@ -389,6 +389,7 @@ USES = 72  # after which buffers of 64 KiB are to be lent: tests/csrc/test_regul
 
 def asked_at(me: Path, spec: Any, calls: int) -> list[int]:
     """In which of the calls the rank was told to lend."""
+    lib.rt_direct_set_lends(me.direct, 1)
     error, found = ffi.new("rt_error *"), []
     for number in range(1, calls + 1):
         status = lib.rt_direct_run(me.direct, spec, SLICE_NS, error)
