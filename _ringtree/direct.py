@@ -32,7 +32,9 @@ class Limits:
 class Call:
     """One operation on fixed memory, ready to run again and again."""
 
-    def __init__(self, shape: Collective, dtype: str, op: str | None, source: int, target: int) -> None:
+    def __init__(
+        self, shape: Collective, dtype: str, op: str | None, source: int, target: int, what: str | None = None
+    ) -> None:
         collective, self._arrays = shape.to_c()
         self.prepared = ffi.new("rt_direct_prepared *")
         self.spec = ffi.addressof(self.prepared, "spec")
@@ -42,7 +44,7 @@ class Call:
         self.spec.op = -1 if op is None else OPS[op]
         self.spec.lends = 0
         self.memory: Any = None  # what the caller wants to be kept alive as long as this
-        self._what = f"{shape.kind} of {shape.count} {dtype}"
+        self._what = what or f"{shape.kind} of {shape.count} {dtype}"
 
     def describe(self) -> str:
         return self._what

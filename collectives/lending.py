@@ -22,11 +22,12 @@ from functools import partial
 from typing import Any
 
 from _ringtree import lent, settings
-from _ringtree.direct import Direct
+from _ringtree.direct import Call, Direct
 from _ringtree.errors import InputError, ResourceError
 from _ringtree.log import info
 from _ringtree.native import ffi, lib
 from _ringtree.ndarrays import table
+from _ringtree.program import Collective
 
 from .regions import Regions
 from .sharing import ElsewhereError
@@ -34,8 +35,8 @@ from .sharing import ElsewhereError
 # Each array that is lent takes a few mappings of each rank, of which the kernel allows 65,530.
 MOST_MAPPINGS = 16_384
 _TRUTH = struct.Struct("?")
-_ANSWER_BYTES = 512
-_TEXT = 240  # of which JSON makes at most twice as much
+_ANSWER_BYTES = 1024
+_TEXT = 300  # of which JSON makes at most twice as much
 
 
 @dataclass(eq=False)
@@ -54,11 +55,11 @@ class _Watched:
 
 
 class Lending:
-    """What of this rank's arrays is lent in one communicator. gather: every rank's bytes, of equal length."""
+    """What of this rank's arrays is lent in one communicator."""
 
-    def __init__(self, regions: Regions, direct: Direct, gather: Callable[[bytes], list[bytes]]) -> None:
+    def __init__(self, regions: Regions, direct: Direct) -> None:
         self._regions, self._direct = regions, direct
-        self._comm = Gathering(gather)
+        self._comm = Gathering(direct, regions.ranks)
         self._watched: set[_Watched] = set()
         direct.lends = settings.lends()
 
@@ -137,16 +138,24 @@ class Lending:
 
 
 class Gathering:
-    """An MPI-like allgather of small values over the communicator itself, with its time limit and its errors."""
+    """An MPI-like allgather of small values over the direct path itself, with its time limit and its errors."""
 
-    def __init__(self, gather: Callable[[bytes], list[bytes]]) -> None:
-        self._gather = gather
+    def __init__(self, direct: Direct, ranks: int) -> None:
+        self._direct, self._ranks = direct, ranks
+        self._mine, self._all = ffi.new("char[]", _ANSWER_BYTES), ffi.new("char[]", _ANSWER_BYTES * ranks)
+        source, target = (int(ffi.cast("uintptr_t", memory)) for memory in (self._mine, self._all))
+        shape = Collective("all_gather", ranks, _ANSWER_BYTES * ranks)
+        self._call = Call(shape, "uint8", None, source, target, "lending of arrays")
 
-    def allgather(self, value: Any) -> list[Any]:
-        if isinstance(value, str):
-            value = value[:_TEXT].encode("ascii", "replace").decode()
-        answers = self._gather(json.dumps(value).encode().ljust(_ANSWER_BYTES))
-        return [json.loads(answer) for answer in answers]
+    def allgather(self, value: tuple[str | None, Any]) -> list[Any]:
+        """What went wrong, and what is to be sent."""
+        text, result = value
+        if text is not None:
+            text = text[:_TEXT].encode("ascii", "replace").decode()
+        ffi.memmove(self._mine, json.dumps((text, result)).encode().ljust(_ANSWER_BYTES), _ANSWER_BYTES)
+        self._direct.run(self._call)
+        answers = bytes(ffi.buffer(self._all))
+        return [json.loads(answers[i * _ANSWER_BYTES : (i + 1) * _ANSWER_BYTES]) for i in range(self._ranks)]
 
 
 def owner_of(array: Any) -> Any:

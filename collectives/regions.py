@@ -22,7 +22,7 @@ from _ringtree.native import ffi, lib
 from _ringtree.runtime import Segment
 
 from .buffers import read
-from .sharing import agree
+from .sharing import agree, exchange
 
 LINE = 64
 # The ends of an array that fill no page: together less than two of them, or all of a small array.
@@ -105,20 +105,24 @@ class Regions:
         leaves the memory as it was.
         """
         assert self._direct is not None
-        own: Segment | None = None
+        lengths = lent.whole_pages(address, size)
+        made: list[Segment] = []
+
+        def lend() -> tuple[str, tuple[int, int, int]]:
+            own = Segment(pages.label, lengths[1] + MIRROR_BYTES + LINE, create=True, later=lengths[1])
+            made.append(own)
+            own.lend(pages.address, pages.size)
+            return own.name, lengths
+
         try:
-            lengths = lent.whole_pages(address, size)
-            whole = lengths[1] + MIRROR_BYTES + LINE
-            own = agree(comm, lambda: Segment(pages.label, whole, create=True, later=lengths[1]))
-            answers = comm.allgather((own.name, lengths))
-            agree(comm, lambda: own.lend(pages.address, pages.size))
-            segments = agree(comm, lambda: tuple(self._attached(own, answers)))
+            answers = exchange(comm, lend)
+            segments = agree(comm, lambda: tuple(self._attached(made[0], answers)))
         except BaseException:
             lent.take_back_rest(pages)
             lent.forget(pages)
             raise
         finally:
-            if own is not None:
+            for own in made:
                 own.unlink()
         mirrors = [s.address + (0 if i == self._rank else answers[i][1][1]) for i, s in enumerate(segments)]
         bodies = [s.address for s in segments]

@@ -101,7 +101,7 @@ class Session:
         if self.direct is not None:
             self.direct.limits = limits_for(comm, self.direct, crowded=sharing > 1)
         self.regions = Regions(self.direct, self.rank, self.ranks)
-        self.lending = None if self.direct is None else Lending(self.regions, self.direct, self._gather)
+        self.lending = None if self.direct is None else Lending(self.regions, self.direct)
 
     def run(self, shape: Collective, dtype: str, op: str | None, source: int, target: int) -> None:
         """Run the collective on the memory at these addresses (0: none), to its end, and charge its time."""
@@ -167,9 +167,6 @@ class Session:
         """In an except clause: where a signal interrupted a call, no rank waits for this one."""
         if self.direct is not None and not isinstance(sys.exc_info()[1], Error):
             self.direct.interrupted(what)
-
-    def _gather(self, mine: bytes) -> list[bytes]:
-        return self.exchange(mine, "lending of arrays")
 
     def algorithm_for(self, kind: str) -> Specification:
         """What the caller, then RINGTREE_ALGO asks for; `auto` otherwise."""

@@ -17,18 +17,26 @@ class ElsewhereError(CommunicationError):
 
 def agree(comm: Any, work: Callable[[], Result]) -> Result:
     """Do the work on every rank; if it fails on one, every rank raises, so that none is left waiting."""
+    result: list[Result] = []
+    exchange(comm, lambda: result.append(work()))
+    return result[0]
+
+
+def exchange(comm: Any, work: Callable[[], Result]) -> list[Result]:
+    """The same for results that can be sent: those of all ranks."""
     problem: Exception | None = None
+    mine: Result | None = None
     try:
-        result = work()
+        mine = work()
     except Exception as error:
         problem = error
-    found = comm.allgather(None if problem is None else str(problem))
+    found = comm.allgather((None if problem is None else str(problem), mine))
     if problem is not None:
         raise problem
-    for rank, text in enumerate(found):
+    for rank, (text, _) in enumerate(found):
         if text is not None:
             raise ElsewhereError(f"rank {rank}: {text}")
-    return result
+    return [result for _, result in found]
 
 
 def share_segment(comm: Any, size: int, use: Callable[[Segment], Result]) -> Result:

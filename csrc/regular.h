@@ -28,8 +28,9 @@ typedef struct rt_regulars {
     rt_regular all[256];
 } rt_regulars;
 
-/* The buffer takes part in a call; whether its ranks should lend it now. */
-bool rt_regular_meet(rt_regulars *regulars, const void *address, int64_t bytes);
+/* The buffer takes part in a call; whether its ranks should lend it now. sharing: ranks for each processor, at least 1:
+ * what all of them do to lend takes that much longer. */
+bool rt_regular_meet(rt_regulars *regulars, const void *address, int64_t bytes, int32_t sharing);
 /* cffi: end */
 
 #endif

@@ -36,7 +36,7 @@ MIB = 2**20
 FRESH = {"float32": (1.0, 2.0, 3.0), "bfloat16": (0x3F80, 0x4000, 0x4040)}
 WARM_UP_S, RUN_S = 2e-3, 3e-3
 # Libraries learn: each pair of buffers is used so often before anything is timed, or for so many bytes.
-LEAST_USES, MOST_USES, USED_BYTES = 12, 300, 64 * MIB
+LEAST_USES, MOST_USES, USED_BYTES = 12, 300, 192 * MIB
 PERIOD = 251  # of the checked pattern; a prime, so that the parts of common sizes begin with different elements
 ROTATED, ROTATED_BYTES = 4, 64 * MIB  # inputs of a run of calls: so many, or as many as fit
 

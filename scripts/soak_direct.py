@@ -222,10 +222,12 @@ def main() -> int:
         if call and call % REMADE_EVERY == 0:
             soak.remake()
         if call == max(arguments.calls // 100, min(2 * REMADE_EVERY + 1, arguments.calls - 1)):
+            soak.remake()  # the same moment as at the end: how much is lent meanwhile is chance
             first = memory()
         soak.step()
+    soak.remake()
     wrong, last = WORLD.allreduce(soak.wrong), memory()
-    grown = last["shared"] > first["shared"] * 1.5 or last["resident"] > first["resident"] + GROWTH_ALLOWED
+    grown = last["shared"] > first["shared"] or last["resident"] > first["resident"] + GROWTH_ALLOWED
     grown = WORLD.allreduce(grown, MPI.LOR)
     if WORLD.rank == 0:
         found = {"ranks": WORLD.size, "calls": arguments.calls, "wrong": wrong, "lent": soak.lent}

@@ -16,10 +16,10 @@ KIB, MIB = 1024, 1 << 20
 FIXED, TIMES = 4 * MIB, 8
 
 
-def uses_until(regulars: Any, address: int, nbytes: int, most: int = 10_000) -> int | None:
+def uses_until(regulars: Any, address: int, nbytes: int, most: int = 10_000, sharing: int = 1) -> int | None:
     """How often it is met until it is to be lent."""
     for number in range(1, most + 1):
-        if lib.rt_regular_meet(regulars, ffi.cast("void *", address), nbytes):
+        if lib.rt_regular_meet(regulars, ffi.cast("void *", address), nbytes, sharing):
             return number
     return None
 
@@ -29,9 +29,10 @@ def test_the_documented_numbers(nbytes: int, uses: int) -> None:
     assert uses_until(ffi.new("rt_regulars *"), 4096, nbytes) == uses
 
 
-@given(st.integers(16 * KIB, 1 << 40), st.integers(1, 2**48))
-def test_it_has_cost_what_lending_costs(nbytes: int, address: int) -> None:
-    assert uses_until(ffi.new("rt_regulars *"), address, nbytes) == math.ceil((FIXED + TIMES * nbytes) / nbytes)
+@given(st.integers(16 * KIB, 1 << 40), st.integers(1, 2**48), st.integers(1, 9))
+def test_it_has_cost_what_lending_costs(nbytes: int, address: int, sharing: int) -> None:
+    uses = uses_until(ffi.new("rt_regulars *"), address, nbytes, sharing=sharing)
+    assert uses == math.ceil((sharing * FIXED + TIMES * nbytes) / nbytes)
 
 
 @given(st.integers(0, 16 * KIB - 1))
@@ -49,7 +50,7 @@ def test_who_was_asked_for_in_vain_is_asked_for_ever_less() -> None:
 def test_buffers_are_told_apart_by_address_and_size() -> None:
     regulars = ffi.new("rt_regulars *")
     for _ in range(11):
-        assert not lib.rt_regular_meet(regulars, ffi.cast("void *", 4096), MIB)
-        assert not lib.rt_regular_meet(regulars, ffi.cast("void *", 1 << 30), MIB)
-        assert not lib.rt_regular_meet(regulars, ffi.cast("void *", 4096), MIB - 64)
-    assert lib.rt_regular_meet(regulars, ffi.cast("void *", 4096), MIB)
+        assert not lib.rt_regular_meet(regulars, ffi.cast("void *", 4096), MIB, 1)
+        assert not lib.rt_regular_meet(regulars, ffi.cast("void *", 1 << 30), MIB, 1)
+        assert not lib.rt_regular_meet(regulars, ffi.cast("void *", 4096), MIB - 64, 1)
+    assert lib.rt_regular_meet(regulars, ffi.cast("void *", 4096), MIB, 1)
