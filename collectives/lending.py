@@ -88,7 +88,7 @@ class Lending:
             number = self._regions.share(self._comm, address, size, pages, state)
         except (ResourceError, InputError, ElsewhereError) as problem:
             if watched is not None:
-                self._watched.discard(watched)
+                self._let_go(watched)
             self._direct.lends = False
             info(f"plain arrays stay private: {problem}")
             return
@@ -134,7 +134,12 @@ class Lending:
         if lent.holds(watched.pages):
             (give if lib.rt_array_stands(watched.state) else lent.take_back_rest)(watched.pages)
             lent.forget(watched.pages)
+        self._let_go(watched)
+
+    def _let_go(self, watched: _Watched) -> None:
+        """Its pages and its watchers know it and this: without them nothing waits for the garbage collector."""
         self._watched.discard(watched)
+        watched.refs, watched.pages = (), lent.nothing()
 
 
 class Gathering:
