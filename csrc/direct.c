@@ -152,7 +152,7 @@ static int wait_long(rt_direct *d, int64_t wait_ns, rt_error *error) {
     for (int32_t look = 0;; look++) {
         bool moved = false;
         int status;
-        if (look <= patience->looks) {
+        if (look <= patience->turn_looks) {
             rt_pause(patience, look);
             status = advance(d, &moved, error);
         } else {

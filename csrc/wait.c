@@ -16,6 +16,7 @@ enum {
     LOOKS = 300,
     CLOSE_LOOKS = 100,
     CROWDED_LOOKS = 4,
+    CROWDED_TURN_LOOKS = 50,
     NS_PER_S = 1000000000
 };
 
@@ -84,8 +85,8 @@ static int32_t processors(void) {
 }
 
 rt_patience rt_patience_for(int32_t ranks_here) {
-    return ranks_here <= processors() ? (rt_patience){FIRST_LOOKS, LOOKS, CLOSE_LOOKS}
-                                      : (rt_patience){CROWDED_FIRST_LOOKS, CROWDED_LOOKS, 0};
+    return ranks_here <= processors() ? (rt_patience){FIRST_LOOKS, LOOKS, CLOSE_LOOKS, LOOKS}
+                                      : (rt_patience){CROWDED_FIRST_LOOKS, CROWDED_LOOKS, 0, CROWDED_TURN_LOOKS};
 }
 
 void rt_yield(void) {

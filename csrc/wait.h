@@ -46,6 +46,7 @@ typedef struct rt_patience {
     int32_t first_looks; /* of the direct path, without a pause in between: as long as a hand-over takes */
     int32_t looks;
     int32_t close_looks;
+    int32_t turn_looks; /* in place of `looks` for the direct path: its turns are short, to be woken takes longer */
 } rt_patience;
 
 rt_patience rt_patience_for(int32_t ranks_here);
