@@ -91,10 +91,10 @@ def discard(lent: Lent) -> None:
     check(lib.rt_segment_discard(lent.address, lent.size, error), error)
 
 
-def take_back_rest(lent: Lent, release: bool = True) -> None:
+def take_back_rest(lent: Lent) -> None:
     """Where the memory may have been freed or moved unseen: take back what of it is still the segment's."""
     for begin, size in _still_shared([lent]):
-        _take_back(begin, size, release)
+        _take_back(begin, size, True)
 
 
 def _take_back(address: int, size: int, release: bool) -> None:

@@ -63,7 +63,7 @@ int rt_segment_lend(rt_segment *segment, uint64_t address, int64_t bytes, rt_err
 /* At most `bytes`, less where there is not so much; 0: nothing at all. */
 static int64_t fresh(int64_t bytes, void **pages) {
     const int64_t page = sysconf(_SC_PAGESIZE);
-    for (;; bytes = least(bytes, bytes / 2 / page * page + page)) {
+    for (;; bytes = (bytes / 2 + page - 1) / page * page) {
         *pages = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (*pages != MAP_FAILED || bytes <= page) {
             return *pages == MAP_FAILED ? 0 : bytes;

@@ -53,14 +53,6 @@ def parent(request: pytest.FixtureRequest) -> Iterator[ringtree.Communicator]:
         yield made
 
 
-@pytest.fixture
-def comm(parent: ringtree.Communicator) -> Iterator[ringtree.Communicator]:
-    """One that a test may spoil; it opens when it is first used."""
-    made = parent.Dup()
-    yield made
-    made.Free()
-
-
 def all_fail(comm: ringtree.Communicator, call: Call) -> None:
     """In this operation or, where a rank's part was over before another one's began, in the next one."""
     with pytest.raises(ringtree.CommunicationError):  # noqa: PT012

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from _ringtree import lent
+from _ringtree.errors import ResourceError
 from _ringtree.runtime import Segment
 
 PAGE = 4096
@@ -149,6 +151,26 @@ def test_many_open_files() -> None:
                 os.close(descriptor)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert elsewhere[7] == 7
+
+
+def test_no_memory_to_take_back_with_is_an_error() -> None:
+    """Pieces get smaller down to a page; then it ends, and all is as it was."""
+
+    def body() -> bool:
+        with lent_array(3) as (array, elsewhere, known):
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(20)  # ends a wait without end
+            limits = resource.getrlimit(resource.RLIMIT_AS)
+            resource.setrlimit(resource.RLIMIT_AS, (1, limits[1]))
+            try:
+                lent.take_back(known)
+            except ResourceError:
+                resource.setrlimit(resource.RLIMIT_AS, limits)
+                array[4] = 44
+                return bool(elsewhere[4] == 44)
+        return False
+
+    assert in_child(body) == 0
 
 
 def test_memory_that_moved_away_unseen_is_left_alone() -> None:
