@@ -12,6 +12,9 @@
 #include "fetch.h"
 #include "stream.h"
 
+/* What ranks that share a processor read before it is the next one's turn: who comes second finds it in the cache. */
+enum { TOGETHER_BYTES = 512 << 10 };
+
 static bool same_for_all(int kind) {
     return kind == RT_ALL_GATHER || kind == RT_BROADCAST || kind == RT_GATHER;
 }
@@ -71,12 +74,17 @@ static int fetch(rt_direct *d, int32_t src, const rt_block *block, rt_error *err
         (at->stream ? rt_stream : rt_copy)(to, rt_inbox(d, src) + mine, bytes);
         return RT_OK;
     }
+    const int64_t most = rt_crowded(&d->comm->patience) ? TOGETHER_BYTES : bytes;
     for (int64_t done = 0; done < bytes;) {
         char *from;
         const int64_t begin = peer->input_at + block->src_offset * at->element + done;
-        const int64_t run = rt_reach_run(peer->input, src, begin, bytes - done, &from);
+        const int64_t wanted = bytes - done < most ? bytes - done : most;
+        const int64_t run = rt_reach_run(peer->input, src, begin, wanted, &from);
         (at->stream ? rt_stream : rt_copy)(to + done, from, run);
         done += run;
+        if (most < bytes) {
+            rt_yield();
+        }
     }
     return RT_OK;
 }

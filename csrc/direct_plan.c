@@ -106,7 +106,7 @@ static void plan_reduction(const rt_direct *d, rt_turns *at) {
 /* Up to which size a moving collective goes through one slot. A broadcast then keeps its root for one hand-over only:
  * where ranks share processors, every one more costs as many changes of process as a processor has ranks. */
 static int64_t most_in_one_slot(const rt_direct *d, int kind) {
-    const bool crowded = d->comm->patience.close_looks == 0;
+    const bool crowded = rt_crowded(&d->comm->patience);
     if (kind == RT_BROADCAST && crowded && d->limits.whole_bytes < CROWDED_BROADCAST_BYTES) {
         return least(CROWDED_BROADCAST_BYTES, d->rounds.slot_bytes);
     }

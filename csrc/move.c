@@ -183,7 +183,7 @@ static bool overtakes_any(const rt_op *op, const rt_move *move, int64_t bytes) {
 
 /* Whether what it sends goes past the cache. Ranks that take turns on a core find each other's slots in there. */
 static bool streams(const rt_op *op, const rt_move *move) {
-    bool crowded = op->comm->patience.close_looks == 0;
+    bool crowded = rt_crowded(&op->comm->patience);
     return !crowded && move->slices > op->layout.slots;
 }
 

@@ -7,7 +7,7 @@ _Static_assert(sizeof(rt_places) <= RT_INLINE_BYTES, "places travel in the mark"
 /* Which of the plain buffers have come so often that the ranks should lend them. */
 static uint32_t wishes(rt_direct *d, const rt_places *mine) {
     const rt_turns *at = &d->at;
-    const int32_t sharing = d->comm->patience.close_looks == 0 ? (d->rounds.ranks + 1) / 2 : 1;
+    const int32_t sharing = rt_crowded(&d->comm->patience) ? (d->rounds.ranks + 1) / 2 : 1;
     uint32_t found = 0;
     if (mine->input.region == RT_NOWHERE && (uintptr_t)at->input % (uintptr_t)at->element == 0 &&
         rt_regular_meet(&d->regulars, at->input, at->input_bytes, sharing)) {

@@ -16,6 +16,7 @@
 #define RINGTREE_WAIT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { RT_LINE = 64 }; /* what two writers must not share */
@@ -50,6 +51,12 @@ typedef struct rt_patience {
 } rt_patience;
 
 rt_patience rt_patience_for(int32_t ranks_here);
+
+/* Whether it is that of ranks that share processors. */
+static inline bool rt_crowded(const rt_patience *patience) {
+    return patience->close_looks == 0;
+}
+
 /* Between look number `look` and the next. */
 void rt_pause(const rt_patience *patience, int32_t look);
 void rt_yield(void);
