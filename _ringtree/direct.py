@@ -67,6 +67,26 @@ def least_bytes(ranks: int) -> int:
     return int(lib.rt_direct_least_bytes(ranks))
 
 
+class Kinds(dict[int, Any]):
+    """What begins a call of rt_direct_call, by its code: an array that holds an rt_direct_kind; made when asked for."""
+
+    MOST = 4096  # a root for each rank, or roots that no rank has
+
+    def __init__(self, caller: Any) -> None:
+        super().__init__()
+        self._caller = caller
+
+    def __missing__(self, code: int) -> Any:
+        import numpy as np
+
+        memory = np.zeros(ffi.sizeof("rt_direct_kind"), np.uint8)
+        kind = ffi.from_buffer("rt_direct_kind *", memory)
+        kind.caller, kind.code = self._caller, code
+        if len(self) < self.MOST:
+            self[code] = memory
+        return memory
+
+
 class Direct:
     """One rank's direct path, over the endpoint's arena. One thread at a time."""
 
@@ -77,6 +97,7 @@ class Direct:
         self.handle = out[0]
         self._arrays = table()
         self.caller = ffi.new("rt_direct_caller *", [self.handle, self._arrays.handle, self.error])
+        self.kinds = Kinds(self.caller) if self._arrays.handle.types else None
         self._segment = segment
         self._lends = False
         self._endpoint = endpoint

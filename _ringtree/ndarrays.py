@@ -20,7 +20,6 @@ class ArrayTable:
 
         self.handle = ffi.new("rt_ndarrays *")
         self.handle.array_type = id(np.ndarray)
-        self.handle.head_bytes = object.__basicsize__
         self._kept: list[Any] = []  # a known type must not go, or another object could take its address
         for name in sorted(DTYPES, key=lambda name: name not in _FIRST):
             if name == "bool" or hasattr(np, name):
@@ -47,12 +46,12 @@ class ArrayTable:
     def note(self, array: Any) -> Any:
         """An rt_array_state of the array's memory as it is; the array must outlive it."""
         state = ffi.new("rt_array_state *")
-        lib.rt_array_note(self.handle, id(array), state)
+        lib.rt_array_note(id(array), state)
         return state
 
     def _holds(self, np: Any) -> bool:
-        """Whether the core reads of some arrays what NumPy says of them."""
-        if sys.implementation.name != "cpython":
+        """Whether the core reads of some objects what Python and NumPy say of them."""
+        if sys.implementation.name != "cpython" or (object.__basicsize__, tuple.__basicsize__) != (16, 24):
             return False
         block = np.arange(60, dtype=np.float64)
         frozen = np.zeros((2, 0, 3), np.int16)
@@ -60,8 +59,13 @@ class ArrayTable:
         probes = [block, block[7:19], block.reshape(3, 4, 5), block.reshape(3, 20).T, frozen, np.array(1, np.uint8)]
         for array in probes:
             address = int(array.__array_interface__["data"][0])
+            if int(ffi.cast("uintptr_t", lib.rt_ndarray_memory(id(array)))) != address:
+                return False
             if self.read(array) != (address, array.size, str(array.dtype), array.flags.writeable):
                 return False
+        items = tuple(probes)
+        if any(lib.rt_tuple_item(id(items), at) != id(item) for at, item in enumerate(items)):
+            return False
         return all(self.read(array) is None for array in (block[::2], np.zeros(3, "S4")))
 
 

@@ -115,8 +115,7 @@ class Communicator(Preparing, Quick, MPI.Intracomm, metaclass=_WorldByDefault): 
     def _open(self, raw: MPI.Intracomm, options: Options) -> None:
         self._session = Session(raw, options)
         every = len(self._session.direct_kinds) == len(KINDS)
-        self._direct = self._session.direct if every else None
-        self._caller = None if self._direct is None else self._direct.caller
+        self._go_direct(self._session.direct if every else None)
 
     # -- what the emulated board adds ---------------------------------------------------------------------------
 
@@ -250,7 +249,7 @@ class Communicator(Preparing, Quick, MPI.Intracomm, metaclass=_WorldByDefault): 
     def Free(self) -> None:
         """Free the communicator and what ringtree holds for it."""
         if self._session is not None:
-            self._direct = self._caller = None
+            self._go_direct(None)
             self._session.close()
             self._session = None
         self._options = None

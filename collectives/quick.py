@@ -11,7 +11,7 @@ from typing import Any
 
 from mpi4py import MPI
 
-from _ringtree.direct import NOT_UNDERSTOOD, Direct
+from _ringtree.direct import NOT_UNDERSTOOD, Direct, Kinds
 from _ringtree.names import KINDS, OPS
 from _ringtree.native import lib
 from _ringtree.ndarrays import table
@@ -20,13 +20,13 @@ from .accelerated import Accelerated
 from .datatypes import AVG, numpy_name
 
 SUM, IN_PLACE = MPI.SUM, MPI.IN_PLACE
-_run, _barrier = lib.rt_direct_arrays, lib.rt_direct_barrier
+_run, _barrier = lib.rt_direct_call, lib.rt_direct_barrier
 # By identity: mpi4py's operations live as long as its module and have no hash. Others are not plain.
 _OPS = {id(getattr(MPI, name.upper())): number for name, number in OPS.items() if name != "avg"} | {id(AVG): OPS["avg"]}
 
 
 def _codes(kind: str) -> dict[int, int]:
-    """rt_direct_arrays' codes of a reducing collective, by the identity of the operation."""
+    """rt_direct_kind's codes of a reducing collective, by the identity of the operation."""
     return {op: KINDS[kind] | (number + 1) << 8 for op, number in _OPS.items()}
 
 
@@ -38,17 +38,23 @@ table().handle.in_place = id(IN_PLACE)
 
 
 class Quick(Accelerated):
-    """`_direct`, and its `_caller`, are set while every collective of the communicator takes the direct path."""
+    """What is set while every collective of the communicator takes the direct path, and None else."""
 
     _direct: Direct | None = None
-    _caller: Any = None
+    _kinds: Kinds | None = None
+    _sum_to_all: Any = None  # of the kinds: what is called most should not even look it up
+
+    def _go_direct(self, direct: Direct | None) -> None:
+        self._direct = direct
+        self._kinds = None if direct is None else direct.kinds
+        self._sum_to_all = None if self._kinds is None else self._kinds[_SUM_TO_ALL]
 
     def Allreduce(self, sendbuf: Any, recvbuf: Any, op: Any = SUM) -> None:
-        caller = self._caller
-        if caller is not None:
-            code = _SUM_TO_ALL if op is SUM else _ALL_REDUCE.get(id(op), _NO_CODE)
+        kind = self._sum_to_all if op is SUM else self._all_reduce(op)
+        if kind is not None:
+            call = (kind, sendbuf, recvbuf)
             try:
-                status = _run(caller, code, id(sendbuf), id(recvbuf))
+                status = _run(id(call))
                 if not status or self._settled(status, "all_reduce", sendbuf, recvbuf):
                     return
             except BaseException:
@@ -57,11 +63,11 @@ class Quick(Accelerated):
         super().Allreduce(sendbuf, recvbuf, op)
 
     def Reduce_scatter_block(self, sendbuf: Any, recvbuf: Any, op: Any = SUM) -> None:
-        caller = self._caller
-        if caller is not None:
-            code = _REDUCE_SCATTER.get(id(op), _NO_CODE)
+        kinds = self._kinds
+        if kinds is not None:
+            call = (kinds[_REDUCE_SCATTER.get(id(op), _NO_CODE)], sendbuf, recvbuf)
             try:
-                status = _run(caller, code, id(sendbuf), id(recvbuf))
+                status = _run(id(call))
                 if not status or self._settled(status, "reduce_scatter", sendbuf, recvbuf):
                     return
             except BaseException:
@@ -70,10 +76,11 @@ class Quick(Accelerated):
         super().Reduce_scatter_block(sendbuf, recvbuf, op)
 
     def Allgather(self, sendbuf: Any, recvbuf: Any) -> None:
-        caller = self._caller
-        if caller is not None:
+        kinds = self._kinds
+        if kinds is not None:
+            call = (kinds[_ALL_GATHER], sendbuf, recvbuf)
             try:
-                status = _run(caller, _ALL_GATHER, id(sendbuf), id(recvbuf))
+                status = _run(id(call))
                 if not status or self._settled(status, "all_gather", sendbuf, recvbuf):
                     return
             except BaseException:
@@ -82,10 +89,11 @@ class Quick(Accelerated):
         super().Allgather(sendbuf, recvbuf)
 
     def Alltoall(self, sendbuf: Any, recvbuf: Any) -> None:
-        caller = self._caller
-        if caller is not None:
+        kinds = self._kinds
+        if kinds is not None:
+            call = (kinds[_ALL_TO_ALL], sendbuf, recvbuf)
             try:
-                status = _run(caller, _ALL_TO_ALL, id(sendbuf), id(recvbuf))
+                status = _run(id(call))
                 if not status or self._settled(status, "all_to_all", sendbuf, recvbuf):
                     return
             except BaseException:
@@ -94,10 +102,11 @@ class Quick(Accelerated):
         super().Alltoall(sendbuf, recvbuf)
 
     def Bcast(self, buf: Any, root: int = 0) -> None:
-        caller = self._caller
-        if caller is not None and type(root) is int and 0 <= root < 2**31:
+        kinds = self._kinds
+        if kinds is not None and type(root) is int and 0 <= root < 2**31:
+            call = (kinds[_BROADCAST | root << 16], buf, buf)
             try:
-                status = _run(caller, _BROADCAST | root << 16, id(buf), id(buf))
+                status = _run(id(call))
                 if not status or self._settled(status, "broadcast", buf, buf):
                     return
             except BaseException:
@@ -106,16 +115,20 @@ class Quick(Accelerated):
         super().Bcast(buf, root)
 
     def Barrier(self) -> None:
-        caller = self._caller
-        if caller is not None:
+        direct = self._direct
+        if direct is not None:
             try:
-                status = _barrier(caller)
+                status = _barrier(direct.caller)
                 if not status or self._settled(status, "barrier", None, None):
                     return
             except BaseException:
                 self.session.interrupted("barrier")
                 raise
         super().Barrier()
+
+    def _all_reduce(self, op: Any) -> Any:
+        kinds = self._kinds
+        return None if kinds is None else kinds[_ALL_REDUCE.get(id(op), _NO_CODE)]
 
     def _settled(self, status: int, what: str, send: Any, receive: Any) -> bool:
         """Wait for, or raise, what the core answered; False where it has begun nothing."""

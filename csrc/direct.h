@@ -78,17 +78,23 @@ int rt_direct_lending(const rt_direct *direct);
 void rt_direct_lent(rt_direct *direct);
 /* Whether this rank lends at all from here on; at first not. */
 void rt_direct_set_lends(rt_direct *direct, int lends);
-/* What Python's calls have in common, in one argument: each argument costs it time. */
+/* What Python's calls have in common, and those of one kind. */
 typedef struct rt_direct_caller {
     rt_direct *direct; /* NULL: the communicator was freed */
     const rt_ndarrays *known;
     rt_error *error;
 } rt_direct_caller;
 
-/* Run for equal parts, from two NumPy arrays by the addresses of their objects (the same one for broadcast; in place
- * the same one, or for all_reduce what the table has for that). code: kind | (op + 1) << 8 | root << 16. RT_ERR_INVALID
- * without a text: not a call that this understands; nothing was begun. */
-int rt_direct_arrays(const rt_direct_caller *caller, int64_t code, uint64_t send, uint64_t receive);
+typedef struct rt_direct_kind {
+    const rt_direct_caller *caller;
+    int64_t code; /* collective | (op + 1) << 8 | root << 16 */
+} rt_direct_kind;
+
+/* Run for equal parts. call: the address of a tuple of an array whose memory is an rt_direct_kind, and two NumPy
+ * arrays (the same one for broadcast; in place the same one, or for all_reduce what the table has for that): one
+ * argument, for every one costs Python time. RT_ERR_INVALID without a text: not a call that this understands; nothing
+ * was begun. Dangerous: nothing else may be given. */
+int rt_direct_call(uint64_t call);
 int rt_direct_barrier(const rt_direct_caller *caller);
 
 typedef struct rt_direct_prepared {

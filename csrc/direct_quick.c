@@ -31,10 +31,13 @@ static int refuse(rt_error *error) {
     return RT_ERR_INVALID;
 }
 
-int rt_direct_arrays(const rt_direct_caller *caller, int64_t code, uint64_t send, uint64_t receive) {
+int rt_direct_call(uint64_t call) {
+    const rt_direct_kind *asked = rt_ndarray_memory(rt_tuple_item(call, 0));
+    const uint64_t send = rt_tuple_item(call, 1), receive = rt_tuple_item(call, 2);
+    const rt_direct_caller *caller = asked->caller;
     rt_direct *d = caller->direct;
-    const int kind = (int)(code & 0xff), op = (int)(code >> 8 & 0xff) - 1;
-    const int32_t root = (int32_t)(code >> 16);
+    const int kind = (int)(asked->code & 0xff), op = (int)(asked->code >> 8 & 0xff) - 1;
+    const int32_t root = (int32_t)(asked->code >> 16);
     rt_ndarray from, to;
     if (!d || !rt_ndarray_read(caller->known, receive, &to) ||
         (!to.writable && (kind != RT_BROADCAST || root != d->rounds.rank))) {

@@ -1,10 +1,9 @@
 #include "ndarray.h"
 
-#include <stddef.h>
-#include <string.h>
-
-/* As numpy/ndarraytypes.h has it, behind the object's head. */
+/* As numpy/ndarraytypes.h has it. */
 typedef struct fields {
+    uint64_t references;
+    const void *type;
     char *data;
     int nd;
     const intptr_t *dimensions;
@@ -14,10 +13,22 @@ typedef struct fields {
     int flags;
 } fields;
 
+/* As cpython/tupleobject.h has it. */
+typedef struct tuple {
+    uint64_t references;
+    const void *type;
+    int64_t length;
+    const void *items[];
+} tuple;
+
 enum { C_CONTIGUOUS = 0x1, F_CONTIGUOUS = 0x2, ALIGNED = 0x100, WRITABLE = 0x400, MOST_DIMENSIONS = 64 };
 
+static const fields *fields_of(uint64_t object) {
+    return (const void *)(uintptr_t)object;
+}
+
 static int32_t dtype_of(const rt_ndarrays *known, const void *descr) {
-    for (int32_t i = 0; i < known->types; i++) {
+    for (int64_t i = 0; i < known->types; i++) {
         if (known->descrs[i] == (uint64_t)(uintptr_t)descr) {
             return known->dtypes[i];
         }
@@ -38,13 +49,10 @@ static int64_t count_of(const fields *array) {
 }
 
 int rt_ndarray_read(const rt_ndarrays *known, uint64_t object, rt_ndarray *view) {
-    const char *address = (const char *)(uintptr_t)object;
-    uintptr_t type;
-    memcpy(&type, address + known->head_bytes - sizeof type, sizeof type);
-    if (type != known->array_type) {
+    const fields *array = fields_of(object);
+    if ((uint64_t)(uintptr_t)array->type != known->array_type) {
         return 0;
     }
-    const fields *array = (const void *)(address + known->head_bytes);
     view->dtype = dtype_of(known, array->descr);
     view->count = count_of(array);
     if (view->dtype < 0 || !(array->flags & (C_CONTIGUOUS | F_CONTIGUOUS)) || !(array->flags & ALIGNED) ||
@@ -56,19 +64,28 @@ int rt_ndarray_read(const rt_ndarrays *known, uint64_t object, rt_ndarray *view)
     return 1;
 }
 
-static rt_array_state state_of(uint64_t object, int64_t head_bytes) {
-    const fields *array = (const void *)((uintptr_t)object + (uintptr_t)head_bytes);
-    return (rt_array_state){object, head_bytes, array->data, array->descr, count_of(array)};
+void *rt_ndarray_memory(uint64_t object) {
+    return fields_of(object)->data;
 }
 
-void rt_array_note(const rt_ndarrays *known, uint64_t object, rt_array_state *state) {
-    *state = state_of(object, known->head_bytes);
+uint64_t rt_tuple_item(uint64_t object, int64_t item) {
+    const tuple *items = (const void *)(uintptr_t)object;
+    return (uint64_t)(uintptr_t)items->items[item];
+}
+
+static rt_array_state state_of(uint64_t object) {
+    const fields *array = fields_of(object);
+    return (rt_array_state){object, array->data, array->descr, count_of(array)};
+}
+
+void rt_array_note(uint64_t object, rt_array_state *state) {
+    *state = state_of(object);
 }
 
 int rt_array_stands(const rt_array_state *state) {
     if (!state->object) {
         return 1;
     }
-    const rt_array_state now = state_of(state->object, state->head_bytes);
+    const rt_array_state now = state_of(state->object);
     return now.data == state->data && now.descr == state->descr && now.count == state->count;
 }

@@ -1,10 +1,13 @@
-/* ndarray: where a NumPy array's elements are, read from the array object itself.
+/* ndarray: where a NumPy array's elements are, read from the array object itself; and what a tuple holds.
  *
- *   object ─▶ [ object head │ data │ nd │ dimensions │ strides │ base │ descr │ flags │ ... ]
+ *   array ─▶ [ references │ type │ data │ nd │ dimensions │ strides │ base │ descr │ flags │ ... ]
+ *   tuple ─▶ [ references │ type │ length │ item │ item │ ... ]
  *
- * Asking NumPy through Python's buffer protocol takes longer than a small collective does. These fields are public
- * (PyArrayObject_fields in numpy/ndarraytypes.h) and have been the same since NumPy 1.7; Python checks them against
- * what NumPy says of arrays made for the purpose before it offers a table here, else none is used.
+ * Asking NumPy through Python's buffer protocol takes longer than a small collective does, and each argument of a call
+ * a tenth of one. These fields are public (PyArrayObject_fields in numpy/ndarraytypes.h, PyTupleObject in CPython's
+ * cpython/tupleobject.h) and have been the same since NumPy 1.7; Python checks them against what it says of objects
+ * made for the purpose before it offers a table here, else none is used. It is none where an object's head is not two
+ * words: CPython built for debugging, or without its lock.
  *
  * A table knows the array type and the element types by the addresses of their objects, which live as long as the
  * process. What is not exactly that type, contiguous and aligned is not understood, and takes the long way.
@@ -27,8 +30,7 @@ enum { RT_ARRAY_TYPES = 32 };
 typedef struct rt_ndarrays {
     uint64_t array_type; /* address of numpy.ndarray */
     uint64_t in_place;   /* of the object that stands for "where the result goes"; 0: none */
-    int32_t head_bytes;  /* of an object's head; its type is the last pointer in it */
-    int32_t types;
+    int64_t types;
     uint64_t descrs[32]; /* addresses of dtype objects */
     int32_t dtypes[32];  /* the rt_dtype of each */
 } rt_ndarrays;
@@ -45,15 +47,18 @@ int rt_ndarray_read(const rt_ndarrays *known, uint64_t object, rt_ndarray *view)
 
 typedef struct rt_array_state {
     uint64_t object; /* 0: of no array, which stands for ever */
-    int64_t head_bytes;
     const void *data, *descr;
     int64_t count;
 } rt_array_state;
 
 /* Dangerous: the object must be a NumPy array, of the table's type or below it. */
-void rt_array_note(const rt_ndarrays *known, uint64_t object, rt_array_state *state);
+void *rt_ndarray_memory(uint64_t object);
+void rt_array_note(uint64_t object, rt_array_state *state);
 /* Whether the array still has the memory that it had. */
 int rt_array_stands(const rt_array_state *state);
+
+/* Dangerous: the object must be a tuple that has such an item. */
+uint64_t rt_tuple_item(uint64_t object, int64_t item);
 /* cffi: end */
 
 #endif

@@ -11,11 +11,13 @@ from directly import (
     direct,
 )
 from opened import RANK, opened, total
+from mpi4py import MPI
 from together import WORLD
 
 import ringtree
 from _ringtree.direct import Limits
 from _ringtree.names import KINDS
+from _ringtree.ndarrays import table
 
 pytestmark = pytest.mark.mpi
 
@@ -75,6 +77,22 @@ def test_a_board_has_no_direct_path() -> None:
     text = r"direct.* without a board"
     with pytest.raises(ringtree.Error, match=text), opened(board="ppu-8", algorithm="direct") as comm:
         total(comm)
+
+
+def test_objects_that_the_core_cannot_read_take_the_long_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table().handle, "types", 0)
+    with opened() as comm:
+        assert ways(comm) == set(KINDS)
+        total(comm)
+        total(comm, 100_000)
+        comm.Barrier()
+
+
+def test_roots_that_no_rank_has(comm: ringtree.Communicator) -> None:
+    for root in (comm.size, 2**31 - 1, 2**31, -1):
+        with pytest.raises((ringtree.InputError, MPI.Exception), match="root"):
+            comm.Bcast(np.zeros(3, np.float32), root)
+    total(comm)
 
 
 def test_limits_out_of_range_are_drawn_in(comm: ringtree.Communicator) -> None:

@@ -53,3 +53,8 @@ def test_whether_an_array_has_the_memory_that_it_had() -> None:
 )  # fmt: skip
 def test_what_is_not_plain_is_not_understood(thing: object) -> None:
     assert table().read(thing) is None
+
+
+@given(st.lists(st.integers() | st.text(max_size=3), max_size=6).map(tuple))
+def test_the_items_of_a_tuple(items: tuple[object, ...]) -> None:
+    assert [lib.rt_tuple_item(id(items), at) for at in range(len(items))] == [id(item) for item in items]
