@@ -10,8 +10,8 @@ from directly import (
     core,
     direct,
 )
-from opened import RANK, opened, total
 from mpi4py import MPI
+from opened import RANK, opened, total
 from together import WORLD
 
 import ringtree
