@@ -157,7 +157,8 @@ RT_FUNCTION void RT_NAME(store_e4m3fn)(void *to, RT_PAIR x) {
     RT_NAME(store_e4m3fn_scaled)(to, (RT_PAIR){x.a * (1 / 256.0F), x.b * (1 / 256.0F)});
 }
 
-/* A step is two vectors' worth of elements; what is left of one at the end goes through padded copies. */
+/* A step is two vectors' worth of elements; what is left of one at the end goes through padded copies. A line takes so
+ * many instructions that too few lines are asked for at a time: what comes 1 KiB later is asked for now. */
 #define RT_VECTOR_FOLD(name, type, format, operator)                                                                   \
     RT_FUNCTION RT_PAIR RT_NAME(name##_load)(const void *from, int64_t bytes) {                                        \
         enum { step = sizeof(type) * RT_VECTOR / 2 };                                                                  \
@@ -179,8 +180,11 @@ RT_FUNCTION void RT_NAME(store_e4m3fn)(void *to, RT_PAIR x) {
     }                                                                                                                  \
     RT_FUNCTION void RT_NAME(name##_steps)(char *out, const void *const *in, int32_t n_in, int64_t at, int64_t bytes,  \
                                            float divisor) {                                                            \
-        enum { step = sizeof(type) * RT_VECTOR / 2 };                                                                  \
+        enum { step = sizeof(type) * RT_VECTOR / 2, ahead = 1024 };                                                    \
         for (int64_t i = 0; i + step <= bytes; i += step) {                                                            \
+            for (int32_t k = 0; k < n_in; k++) {                                                                       \
+                __builtin_prefetch((const char *)in[k] + at + i + ahead);                                              \
+            }                                                                                                          \
             RT_NAME(store_##format)(out + i, RT_NAME(name##_step)(in, n_in, at + i, step, divisor));                   \
         }                                                                                                              \
         const int64_t rest = bytes % step;                                                                             \
