@@ -63,14 +63,21 @@ class Communicator(Preparing, Quick, MPI.Intracomm, metaclass=_WorldByDefault): 
     memory that cannot be had. Errors reach every rank.
     """
 
+    __slots__ = Quick.FIELDS
     _options: Options | None = None
     _session: Session | None = None
 
     def __new__(cls, comm: MPI.Intracomm | None = None, *_: Any, **__: Any) -> Communicator:
         if comm is None or comm == MPI.COMM_NULL:
-            return super().__new__(cls, comm)
+            return cls._over(comm)
         _require_own_process()
-        return super().__new__(cls, comm.Dup())
+        return cls._over(comm.Dup())
+
+    @classmethod
+    def _over(cls, comm: MPI.Intracomm | None) -> Communicator:
+        made: Communicator = MPI.Intracomm.__new__(cls, comm)
+        made._go_direct(None)
+        return made
 
     def __init__(
         self,
@@ -257,7 +264,7 @@ class Communicator(Preparing, Quick, MPI.Intracomm, metaclass=_WorldByDefault): 
 
     def _adopt(self, child: MPI.Intracomm, options: Options | None) -> Communicator:
         """The new MPI communicator as one of ours; its session is opened when it is first used."""
-        adopted: Communicator = MPI.Intracomm.__new__(type(self), child)
+        adopted = self._over(child)
         adopted._options = options
         return adopted
 
