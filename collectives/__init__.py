@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .datatypes import AVG, BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2, FLOAT16, DataType, Op
-from .planning import Plan, Planner, plan
-from .repair import repair
-from .specification import Specification, parse
+from .planner.planning import Plan, Planner, plan
+from .planner.repair import repair
+from .planner.specification import Specification, parse
 
 if TYPE_CHECKING:
     from .communicator import Communicator

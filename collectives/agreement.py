@@ -15,8 +15,8 @@ from collections.abc import Callable
 from _ringtree import errors
 from _ringtree.errors import Error, InputError, MismatchError, VerificationError
 
-from .algorithm_files import digest_of
-from .specification import Specification, parse
+from .planner.algorithm_files import digest_of
+from .planner.specification import Specification, parse
 
 MESSAGE_BYTES = 256
 _ASIDE = "@"

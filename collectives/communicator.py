@@ -31,12 +31,12 @@ from topology import Topology, load
 from .datatypes import numpy_type
 from .launcher import check_launcher
 from .persistent import Preparing
-from .planning import Plan, shape_of
+from .planner.planning import Plan, shape_of
+from .planner.specification import for_collective, parse
 from .quick import Quick
 from .regions import parts_and_lines
 from .session import Options, Session
 from .sharing import agree, share_segment
-from .specification import for_collective, parse
 
 PROCESS = os.getpid()
 BoardLike = Topology | str | os.PathLike[str]

@@ -31,11 +31,11 @@ from topology import Topology
 
 from .agreement import Proposal
 from .lending import Lending
-from .placement import place
-from .planning import Plan, Planner
+from .planner.placement import place
+from .planner.planning import Plan, Planner
+from .planner.specification import Specification, for_collective
 from .regions import Regions
 from .sharing import agree, share_segment
-from .specification import Specification, for_collective
 from .timekeeping import Timekeeper, make_timekeeper
 from .tuning import limits_for
 

@@ -22,7 +22,7 @@ from _ringtree.names import dtype_size
 from _ringtree.native import ffi
 from _ringtree.program import Collective
 
-from .cache import Cache, planner_version
+from .planner.cache import Cache, planner_version
 
 BUDGET_S = 0.15
 KIB = 1024

@@ -12,7 +12,7 @@ from ringtree.rows import Request, Row
 if TYPE_CHECKING:
     from _ringtree.core import Collective
     from collectives import Plan, Planner
-    from collectives.certificate import Certificate
+    from collectives.planner.certificate import Certificate
     from topology import Topology
 
 
@@ -29,8 +29,8 @@ class Case:
     def of(cls, request: Request, board: Topology) -> Case:
         """The case of a request; its devices are numbers on this board."""
         from collectives import Planner
-        from collectives.certificate import bound_of
-        from collectives.placement import place
+        from collectives.planner.certificate import bound_of
+        from collectives.planner.placement import place
 
         left, placement = place(board, request.ranks, request.devices)
         try:
@@ -40,7 +40,7 @@ class Case:
         return cls(request, board, Planner(left, placement, request.cost_us), bound)
 
     def shape(self, nbytes: int) -> Collective:
-        from collectives.planning import shape_of
+        from collectives.planner.planning import shape_of
 
         r = self.request
         return shape_of(r.collective, nbytes, r.ranks, dtype=r.dtype, op=r.op, root=r.root)
@@ -71,7 +71,7 @@ class Case:
 
     def _others(self, chosen: Plan, nbytes: int) -> Iterator[Plan]:
         from collectives import parse
-        from collectives.candidates import candidates
+        from collectives.planner.candidates import candidates
 
         found = candidates(self.planner, self.shape(nbytes), parse("auto"))
         names = dict.fromkeys(candidate.specification.name for candidate in found)

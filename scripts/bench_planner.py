@@ -29,10 +29,10 @@ from _ringtree.core import Collective, Job, Program, find_cycles, price
 from _ringtree.errors import Error
 from _ringtree.units import parse_time_us
 from collectives import plan, repair
-from collectives.candidates import candidates
-from collectives.planning import Planner
-from collectives.rings import link_matrix
-from collectives.specification import parse
+from collectives.planner.candidates import candidates
+from collectives.planner.planning import Planner
+from collectives.planner.rings import link_matrix
+from collectives.planner.specification import parse
 from topology import Topology, degraded
 from topology.latency import least_latency_us
 from topology.steps import step_optimal

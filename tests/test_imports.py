@@ -39,6 +39,14 @@ def test_only_collectives_knows_mpi() -> None:
             assert "mpi4py" not in imported(path), path
 
 
+def test_the_planner_knows_no_communicator() -> None:
+    for path in (ROOT / "collectives" / "planner").glob("*.py"):
+        assert "mpi4py" not in imported(path), path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 2:
+                assert (node.module or "").split(".")[0] == "msccl", path
+
+
 def test_the_core_knows_neither_python_nor_mpi() -> None:
     for path in (ROOT / "csrc").glob("*.[ch]"):
         text = path.read_text(encoding="utf-8")

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from _ringtree.core import Collective, Program, Recipe
 from _ringtree.errors import UnsupportedError
 
-from ..forests import Share, forest
+from ..planner.forests import Share, forest
 from .blocks import to_algorithm
 from .limits import MOST_BLOCKS, beyond
 from .model import IN_PARTS, UNLIMITED
 from .write import text_of
 
 if TYPE_CHECKING:
-    from ..planning import Plan
+    from ..planner.planning import Plan
 
 # Powers of two, so that vectors of usual sizes divide: the runtimes take no others.
 PIECES = (16, 8, 4, 2, 1)
@@ -68,8 +68,8 @@ def plan_to_msccl(plan: Plan, *, limits: bool = True) -> str:
 
 def _coarser(plan: Plan) -> Iterator[Program]:
     """The plan's algorithm with fewer and fewer pieces, on so few elements that a chunk is one of them."""
-    from ..planning import Planner
-    from ..specification import Specification, parse
+    from ..planner.planning import Planner
+    from ..planner.specification import Specification, parse
 
     asked = parse(plan.plan)
     most = asked.get("chunks")

@@ -120,7 +120,7 @@ def settle_algorithms(arguments: Namespace) -> None:
     """Where no algorithm is given, the environment's for the collective, else auto."""
     if arguments.algorithm is None:
         from _ringtree import settings
-        from collectives.specification import for_collective
+        from collectives.planner.specification import for_collective
 
         try:
             arguments.algorithm = [str(for_collective(settings.algorithm() or "auto", arguments.collective))]

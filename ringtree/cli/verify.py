@@ -106,8 +106,8 @@ def _count(arguments: Namespace, default: int) -> int:
 
 def _of_file(arguments: Namespace, asked: Specification) -> Subject:
     from _ringtree.core import Collective
-    from collectives.algorithm_files import load
     from collectives.msccl import Form, beyond, explain, lower
+    from collectives.planner.algorithm_files import load
 
     algorithm, pieces = load(asked.path).algorithm, asked.get("chunks") or 1
     for name in ("board", "assume", "latency"):
@@ -149,14 +149,14 @@ def _notes(found: list[str]) -> Iterator[str]:
 
 
 def _of_ours(arguments: Namespace, asked: Specification) -> Subject:
-    from collectives.planning import Planner, shape_of
+    from collectives.planner.planning import Planner, shape_of
 
     assume = Assumptions.parse(arguments.assume)
     board = options.load_board(arguments, arguments.board, assume) if arguments.board else None
     options.refuse_unused(assume)
     if board is None and arguments.ranks is None:
         raise InputError(f"--ranks: not given; expected how many ranks {asked} is for, or --board")
-    from collectives.placement import place
+    from collectives.planner.placement import place
 
     if board is None:
         placement = tuple(range(arguments.ranks))

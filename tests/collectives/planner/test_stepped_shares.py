@@ -8,8 +8,8 @@ import pytest
 
 from _ringtree.core import Collective, Job, Program, Recipe, simulate, verify
 from _ringtree.errors import NoRouteError, UnsupportedError
-from collectives.forests import Share, forest
-from collectives.stepped import KINDS, joined, stepped_shares
+from collectives.planner.forests import Share, forest
+from collectives.planner.stepped import KINDS, joined, stepped_shares
 from topology import Topology, load
 from topology.stepped import Stepped
 from topology.steps import step_optimal

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from _ringtree.core import Recipe
 from _ringtree.errors import NoRouteError
-from collectives.family import Candidate, Family
-from collectives.search import FEW_TRANSFERS, MOST_TRANSFERS, Search, Setting
-from collectives.specification import Specification
+from collectives.planner.family import Candidate, Family
+from collectives.planner.search import FEW_TRANSFERS, MOST_TRANSFERS, Search, Setting
+from collectives.planner.specification import Specification
 
 
 def candidate(name: str, chunks: int, transfers: int = FEW_TRANSFERS) -> Candidate:

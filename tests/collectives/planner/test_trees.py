@@ -9,7 +9,7 @@ from itertools import permutations
 
 import pytest
 
-from collectives.trees import MOST_CHIPS, Orders, lay_trees
+from collectives.planner.trees import MOST_CHIPS, Orders, lay_trees
 from topology import Topology, load, loads
 
 PPU = load("ppu-8")

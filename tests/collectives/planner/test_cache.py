@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collectives import cache, findings, forests, planning, trees
-from collectives.cache import Cache
-from collectives.planning import Planner, plan
+from collectives.planner import cache, findings, forests, planning, trees
+from collectives.planner.cache import Cache
+from collectives.planner.planning import Planner, plan
 from topology import Topology, load, slow
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PPU = load("ppu-8")
 VALUES = st.recursive(
     st.integers(-(2**62), 2**62) | st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.booleans(),
@@ -126,7 +126,7 @@ def test_two_processes_at_once(folder: Path) -> None:
     """Each writes and reads the same keys all the time; whatever is read is whole."""
     code = """
 import sys
-from collectives.cache import Cache
+from collectives.planner.cache import Cache
 kept = Cache(sys.argv[1])
 for number in range(300):
     kept.put(number % 3, [number % 3] * 5000)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from _ringtree.core import Collective, verify
 from _ringtree.errors import InputError
-from collectives.planfile import from_json, to_json
-from collectives.planning import Plan, Planner, plan
-from collectives.specification import for_collective, parse
+from collectives.planner.planfile import from_json, to_json
+from collectives.planner.planning import Plan, Planner, plan
+from collectives.planner.specification import for_collective, parse
 from topology import load, loads, slow, without
 
 PPU = load("ppu-8")

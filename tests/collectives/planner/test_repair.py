@@ -9,8 +9,8 @@ import pytest
 from _ringtree.core import Recipe, verify
 from _ringtree.errors import InputError
 from collectives import plan
-from collectives.forests import pack_ladder
-from collectives.repair import repair
+from collectives.planner.forests import pack_ladder
+from collectives.planner.repair import repair
 from topology import degraded, load
 
 

@@ -9,10 +9,11 @@ import pytest
 import topology
 from _ringtree.core import Collective, Program, Recipe, verify
 from _ringtree.errors import InputError, UnsupportedError, VerificationError
-from collectives import algorithm_files, plan
+from collectives import plan
 from collectives.msccl import program_to_msccl
-from collectives.planning import Planner
-from collectives.specification import parse
+from collectives.planner import algorithm_files
+from collectives.planner.planning import Planner
+from collectives.planner.specification import parse
 
 PPU = topology.load("ppu-8")
 RANKS = 4

@@ -9,10 +9,10 @@ import pytest
 
 from _ringtree.core import KINDS, Collective, Program, verify
 from _ringtree.errors import UnsupportedError
-from collectives.candidates import CHUNKS, Candidate, candidates
-from collectives.placement import place
-from collectives.planning import Planner
-from collectives.specification import PARAMETERS, Specification, parse
+from collectives.planner.candidates import CHUNKS, Candidate, candidates
+from collectives.planner.placement import place
+from collectives.planner.planning import Planner
+from collectives.planner.specification import PARAMETERS, Specification, parse
 from topology import load
 
 PPU = Planner(*place(load("ppu-8")))

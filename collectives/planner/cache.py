@@ -40,8 +40,8 @@ LEAST_S = 0.0005
 # So many findings are written before the folder is looked through again.
 PRUNED_EVERY = 128
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SOURCES = ("_ringtree", "topology", "collectives")
+ROOT = os.path.abspath(os.path.join(__file__, *[os.pardir] * 3))
+SOURCES = ("_ringtree", "topology", "collectives", "collectives/planner", "collectives/msccl")
 BINARIES = ("_ringtree_core", "highspy", "numpy")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from _ringtree.core import Collective, Program, Recipe
 from _ringtree.errors import InputError, UnsupportedError
 from collectives.msccl import program_to_msccl
-from collectives.specification import COLLECTIVES, Specification, exists, for_collective, parse
+from collectives.planner.specification import COLLECTIVES, Specification, exists, for_collective, parse
 
 PIPELINED = {"chunks": (1, 2**20), "pace": (0, 64), "depth": (1, 8)}
 WHOLE = {"chunks": (1, 2**20), "depth": (1, 8)}

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from _ringtree.core import Collective, Program, Recipe, Record, Tree, verify
 from _ringtree.errors import NoRouteError, UnsupportedError
 from collectives import plan
-from collectives.forests import KINDS, Share, forest, pack_ladder, shares
-from collectives.planning import Planner
+from collectives.planner.forests import KINDS, Share, forest, pack_ladder, shares
+from collectives.planner.planning import Planner
 from topology import Topology, load, loads
 from topology.packing import PackedTree, Packing
 

@@ -20,7 +20,7 @@ from .planfile import collective_of, is_plan, recipe_digest, recipe_for
 from .specification import Specification
 
 if TYPE_CHECKING:
-    from .msccl import Algorithm, Form
+    from ..msccl import Algorithm, Form
 
 MOST_BYTES = 64 * 2**20
 KEPT = 256
@@ -54,7 +54,7 @@ def load(path: str) -> AlgorithmFile:
         raise InputError(f"{path}: found {max(size, len(data))} bytes; expected at most {MOST_BYTES}")
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     if digest not in _read:
-        from .msccl import read_algorithm
+        from ..msccl import read_algorithm
 
         try:
             text = data.decode("utf-8-sig")
@@ -66,8 +66,8 @@ def load(path: str) -> AlgorithmFile:
 
 def choose(asked: Specification, collective: Collective) -> str:
     """The full specification of a file. UnsupportedError where it is for another collective, or for other ranks."""
-    from .msccl import require_made_for
-    from .msccl.lower import DEPTH
+    from ..msccl import require_made_for
+    from ..msccl.lower import DEPTH
 
     if is_plan(asked.path):
         return str(asked)
@@ -92,7 +92,7 @@ def program_of(asked: Specification, collective: Collective) -> tuple[Program, R
 
     Raises VerificationError for a file that is wrong, UnsupportedError for one that is not made for the collective.
     """
-    from .msccl import lower, require_made_for
+    from ..msccl import lower, require_made_for
 
     if is_plan(asked.path):
         recipe = recipe_for(asked.path, collective)
@@ -112,7 +112,7 @@ def program_of(asked: Specification, collective: Collective) -> tuple[Program, R
 
 def _form(file: AlgorithmFile, shape: Collective, pieces: int, depth: int) -> Form:
     """How the file's buffers are taken, so that the program is right in both ways of calling it."""
-    from .msccl import Form, lower
+    from ..msccl import Form, lower
 
     def right(form: Form) -> Form:
         return _require_right(lower(file.algorithm, shape, form, depth=depth, pieces=pieces), form)
@@ -139,7 +139,7 @@ def _require_right(program: Program, form: Form) -> Form:
 
 def _once(algorithm: Algorithm, key: tuple[object, ...], prove: Callable[[], Form], *, plain: bool) -> Form:
     """What was found the first time, right or wrong. plain: as explain() takes it."""
-    from .msccl import explain
+    from ..msccl import explain
 
     if key not in _proved:
         try:

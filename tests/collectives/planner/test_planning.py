@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from _ringtree.core import KINDS, Collective
 from _ringtree.errors import InputError, NoRouteError, UnsupportedError
-from collectives.planning import Plan, Planner, plan, shape_of
-from collectives.specification import PARAMETERS, parse
+from collectives.planner.planning import Plan, Planner, plan, shape_of
+from collectives.planner.specification import PARAMETERS, parse
 from topology import Topology, load, loads
 
 BANDWIDTH_GBPS, LATENCY_US = 10.0, 2.0

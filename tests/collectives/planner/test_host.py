@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from _ringtree.core import KINDS, Collective, Program, verify
-from collectives.candidates import candidates
-from collectives.host import choose
-from collectives.planning import Planner
-from collectives.specification import parse
+from collectives.planner.candidates import candidates
+from collectives.planner.host import choose
+from collectives.planner.planning import Planner
+from collectives.planner.specification import parse
 
 SMALL, LARGE = 1, 1 << 20
 

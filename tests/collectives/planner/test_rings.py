@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from _ringtree.core import find_cycles
-from collectives.placement import place
-from collectives.rings import MOST_CHIPS, MOST_RINGS, lay_rings, link_matrix
+from collectives.planner.placement import place
+from collectives.planner.rings import MOST_CHIPS, MOST_RINGS, lay_rings, link_matrix
 from topology import Topology, load, loads
 
 WITH_LINKS = ["ppu-8", "ppu-8-pcie", "dgx1v", "910b-8", "mi300x-8", "gaudi2-8", "torus-4x4", "n300"]

@@ -13,12 +13,12 @@ from opened import RANK, RANKS, opened, total
 
 import ringtree
 from _ringtree.core import Collective, Program, Recipe
-from collectives.algorithm_files import load
 from collectives.msccl import program_to_msccl
+from collectives.planner.algorithm_files import load
 
 pytestmark = pytest.mark.mpi
 
-FILES = sorted((Path(__file__).resolve().parents[2].parent / "shared" / "data" / "msccl-xml").glob("*.xml"))
+FILES = sorted((Path(__file__).resolve().parents[3].parent / "shared" / "data" / "msccl-xml").glob("*.xml"))
 LAST = RANKS - 1
 BUILT = {
     "all_reduce": "two_shot",

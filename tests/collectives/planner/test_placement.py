@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from _ringtree.errors import InputError, NoRouteError
-from collectives.placement import place
+from collectives.planner.placement import place
 from topology import Topology, load, loads
 
 PPU = load("ppu-8")

@@ -121,7 +121,7 @@ class Findings:
         most_hops: int,
         detours: bool,
     ) -> Packing:
-        """The packing from trees of another board (collectives/repair.py); `packings` gives it from now on."""
+        """The packing from trees of another board (collectives/planner/repair.py); `packings` gives it from now on."""
         packing = repack(self._board(), self.placement, collective, trees, most_hops, detours)
         self._known["packings", (collective.kind, _root(collective), collective.counts, None)] = (packing,)
         return packing
