@@ -4,7 +4,7 @@
 #include "direction.h"
 
 /* Below, a copy costs less than a second hand-over; and what is worth saying where nothing can be reached yet. */
-enum { PLACED_BYTES = 2048, TOLD_BYTES = 16 << 10, CROWDED_BROADCAST_BYTES = 128 << 10 };
+enum { PLACED_BYTES = 2048, TOLD_BYTES = 16 << 10, CROWDED_BROADCAST_BYTES = 128 << 10, BROADCAST_CACHED = 8 };
 
 static bool reduces(int kind) {
     return kind == RT_ALL_REDUCE || kind == RT_REDUCE_SCATTER || kind == RT_REDUCE;
@@ -156,6 +156,13 @@ static bool as_before(const rt_direct *d, const rt_direct_spec *spec) {
            (spec->output || !d->plan.output_bytes);
 }
 
+/* Whether results go past the cache. What a broadcast overwrites is what its ranks worked with last: as long as that
+ * may still be in the cache, to store past it costs up to twice the time. */
+static bool streams(const rt_direct *d, const rt_turns *at) {
+    const int64_t bytes = at->input_bytes > at->output_bytes ? at->input_bytes : at->output_bytes;
+    return (at->c.kind == RT_BROADCAST ? bytes / BROADCAST_CACHED : bytes) >= d->limits.stream_bytes;
+}
+
 static int plan_anew(rt_direct *d, const rt_direct_spec *spec, rt_error *error) {
     rt_turns at = {
         .c = spec->collective, .input = spec->input, .output = spec->output, .dtype = spec->dtype, .op = spec->op};
@@ -169,7 +176,7 @@ static int plan_anew(rt_direct *d, const rt_direct_spec *spec, rt_error *error) 
         plan_move(d, &at);
     }
     at.all_hear |= at.all_wait;
-    at.stream = at.input_bytes >= d->limits.stream_bytes || at.output_bytes >= d->limits.stream_bytes;
+    at.stream = streams(d, &at);
     d->plan = at;
     d->planned = signature_of(&at);
     return RT_OK;
