@@ -4,26 +4,30 @@
 
 _Static_assert(sizeof(rt_places) <= RT_INLINE_BYTES, "places travel in the mark");
 
-/* Which of the plain buffers have come so often that the ranks should lend them. */
-static uint32_t wishes(rt_direct *d, const rt_places *mine) {
-    const rt_turns *at = &d->at;
-    const int32_t sharing = rt_crowded(&d->comm->patience) ? (d->rounds.ranks + 1) / 2 : 1;
-    uint32_t found = 0;
-    if (mine->input.region == RT_NOWHERE && (uintptr_t)at->input % (uintptr_t)at->element == 0 &&
-        rt_regular_meet(&d->regulars, at->input, at->input_bytes, sharing)) {
-        found |= RT_LEND_INPUT;
-    }
-    if (at->c.kind == RT_ALL_REDUCE && at->output != at->input && mine->output.region == RT_NOWHERE &&
-        (uintptr_t)at->output % (uintptr_t)at->element == 0 &&
-        rt_regular_meet(&d->regulars, at->output, at->output_bytes, sharing)) {
-        found |= RT_LEND_OUTPUT;
-    }
-    return found;
+/* Ranks cut at pages: elements must not lie across two. */
+static bool is_whole(const rt_direct *d, const void *buffer) {
+    return (uintptr_t)buffer % (uintptr_t)d->at.element == 0;
 }
 
-/* Ranks cut at pages: elements must not lie across two. */
+/* Whether the buffer is plain and has come so often that the ranks should lend it. */
+static bool wish(rt_direct *d, rt_place place, const void *buffer, int64_t bytes) {
+    const int32_t sharing = rt_crowded(&d->comm->patience) ? (d->rounds.ranks + 1) / 2 : 1;
+    if (place.region != RT_NOWHERE) {
+        rt_regular_saves(&d->regulars, buffer, bytes, sharing);
+        return false;
+    }
+    return is_whole(d, buffer) && rt_regular_meet(&d->regulars, buffer, bytes, sharing);
+}
+
+static uint32_t wishes(rt_direct *d, const rt_places *mine) {
+    const rt_turns *at = &d->at;
+    const bool writes = at->c.kind == RT_ALL_REDUCE && at->output != at->input; /* what others can write */
+    const uint32_t input = wish(d, mine->input, at->input, at->input_bytes) ? RT_LEND_INPUT : 0;
+    return input | (writes && wish(d, mine->output, at->output, at->output_bytes) ? RT_LEND_OUTPUT : 0);
+}
+
 static rt_place place_of(rt_direct *d, const void *buffer, int64_t bytes) {
-    if ((uintptr_t)buffer % (uintptr_t)d->at.element != 0) {
+    if (!is_whole(d, buffer)) {
         return (rt_place){RT_NOWHERE, 0};
     }
     return rt_reach_find(&d->reach, buffer, bytes);

@@ -47,6 +47,35 @@ def test_who_was_asked_for_in_vain_is_asked_for_ever_less() -> None:
         assert 1.6 * before <= after <= 2 * before
 
 
+@given(st.integers(16 * KIB, 1 << 40), st.integers(1, 9), st.integers(0, 3))
+def test_who_has_paid_off_begins_anew(nbytes: int, sharing: int, times: int) -> None:
+    regulars, address = ffi.new("rt_regulars *"), ffi.cast("void *", 4096)
+    first = uses_until(regulars, 4096, nbytes, sharing=sharing)
+    assert first is not None
+    for _ in range(times):
+        for _ in range(first):
+            lib.rt_regular_saves(regulars, address, nbytes, sharing)
+        assert uses_until(regulars, 4096, nbytes, sharing=sharing) == first
+    for _ in range(first - 1):
+        lib.rt_regular_saves(regulars, address, nbytes, sharing)
+    assert uses_until(regulars, 4096, nbytes, first, sharing) is None  # not yet
+
+
+def test_what_was_never_plain_is_no_sooner_asked_for() -> None:
+    regulars = ffi.new("rt_regulars *")
+    for _ in range(100):
+        lib.rt_regular_saves(regulars, ffi.cast("void *", 4096), MIB, 1)
+    assert uses_until(regulars, 4096, MIB) == 12
+
+
+@given(st.lists(st.integers(1, 2**40), min_size=lib.RT_WAYS, max_size=lib.RT_WAYS, unique=True))
+def test_so_many_never_get_into_each_others_way(pages: list[int]) -> None:
+    """Whatever their hashes are: as many as an all-reduce has buffers, twice."""
+    regulars = ffi.new("rt_regulars *")
+    found = [lib.rt_regular_meet(regulars, ffi.cast("void *", 4096 * p), MIB, 1) for _ in range(12) for p in pages]
+    assert found == [False] * 11 * lib.RT_WAYS + [True] * lib.RT_WAYS
+
+
 def test_buffers_are_told_apart_by_address_and_size() -> None:
     regulars = ffi.new("rt_regulars *")
     for _ in range(11):
