@@ -7,14 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from _ringtree.errors import CollectiveTimeoutError
 from _ringtree.names import DTYPES, OPS
 from _ringtree.native import array, check, exception, ffi, lib, new_error, text_of
-from _ringtree.ndarrays import table
+from _ringtree.ndarrays import TUPLE_HEAD_WORDS, table
 from _ringtree.program import Collective
 from _ringtree.runtime import WAIT_SLICE_NS, Endpoint, Segment
 
-# rt_direct_quick's answer to a call that it does not understand; it then has no text.
+# A call of equal parts, by the address of its tuple; and its answer to what it does not understand, without a text.
+run_call = lib.rt_direct_call_hashed if TUPLE_HEAD_WORDS == 4 else lib.rt_direct_call
 NOT_UNDERSTOOD = int(lib.RT_ERR_INVALID)
 NEVER = 2**63 - 1
 
@@ -67,24 +70,29 @@ def least_bytes(ranks: int) -> int:
     return int(lib.rt_direct_least_bytes(ranks))
 
 
-class Kinds(dict[int, Any]):
-    """What begins a call of rt_direct_call, by its code: an array that holds an rt_direct_kind; made when asked for."""
+class Kind(np.ndarray):
+    """What begins a call of `run_call`: its memory is an rt_direct_kind."""
+
+    owned: tuple[Any, ...] = ()  # what the core finds through it, alive as long as a call has it
+
+
+class Kinds(dict[int, Kind]):
+    """By their codes; made when asked for."""
 
     MOST = 4096  # a root for each rank, or roots that no rank has
 
-    def __init__(self, caller: Any) -> None:
+    def __init__(self, caller: Any, *owned: Any) -> None:
         super().__init__()
-        self._caller = caller
+        self._caller, self._owned = caller, (caller, *owned)
 
-    def __missing__(self, code: int) -> Any:
-        import numpy as np
-
-        memory = np.zeros(ffi.sizeof("rt_direct_kind"), np.uint8)
-        kind = ffi.from_buffer("rt_direct_kind *", memory)
-        kind.caller, kind.code = self._caller, code
+    def __missing__(self, code: int) -> Kind:
+        made = np.zeros(ffi.sizeof("rt_direct_kind"), np.uint8).view(Kind)
+        made.owned = self._owned
+        inside = ffi.from_buffer("rt_direct_kind *", made)
+        inside.caller, inside.code = self._caller, code
         if len(self) < self.MOST:
-            self[code] = memory
-        return memory
+            self[code] = made
+        return made
 
 
 class Direct:
@@ -97,7 +105,7 @@ class Direct:
         self.handle = out[0]
         self._arrays = table()
         self.caller = ffi.new("rt_direct_caller *", [self.handle, self._arrays.handle, self.error])
-        self.kinds = Kinds(self.caller) if self._arrays.handle.types else None
+        self.kinds = Kinds(self.caller, self._arrays, self.error) if self._arrays.handle.types else None
         self._segment = segment
         self._lends = False
         self._endpoint = endpoint

@@ -9,6 +9,8 @@ from typing import Any
 from _ringtree.names import DTYPE_NAMES, DTYPES
 from _ringtree.native import ffi, lib
 
+# References, type and length; from CPython 3.14 on a hash.
+TUPLE_HEAD_WORDS = tuple.__basicsize__ // 8
 _FIRST = ("float32", "float64", "int32", "int64")
 
 
@@ -51,7 +53,9 @@ class ArrayTable:
 
     def _holds(self, np: Any) -> bool:
         """Whether the core reads of some objects what Python and NumPy say of them."""
-        if sys.implementation.name != "cpython" or (object.__basicsize__, tuple.__basicsize__) != (16, 24):
+        if sys.implementation.name != "cpython" or object.__basicsize__ != 16:
+            return False
+        if TUPLE_HEAD_WORDS not in (3, 4):
             return False
         block = np.arange(60, dtype=np.float64)
         frozen = np.zeros((2, 0, 3), np.int16)
@@ -64,7 +68,7 @@ class ArrayTable:
             if self.read(array) != (address, array.size, str(array.dtype), array.flags.writeable):
                 return False
         items = tuple(probes)
-        if any(lib.rt_tuple_item(id(items), at) != id(item) for at, item in enumerate(items)):
+        if any(lib.rt_object_word(id(items), TUPLE_HEAD_WORDS + at) != id(each) for at, each in enumerate(items)):
             return False
         return all(self.read(array) is None for array in (block[::2], np.zeros(3, "S4")))
 

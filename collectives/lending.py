@@ -6,8 +6,8 @@
 csrc/regular.h says when it pays; the ranks learn it from each other in the same call, and lend before they return from
 it: until then the buffers are the call's, so nobody writes to them while their pages are exchanged. Lent is only what
 NumPy itself has allocated and still holds (`owner_of`): its death tells when the memory goes, and the core looks before
-every use whether the array still has it (it may be resized). What was lent and is given back is plain again; to be lent
-once more it has to come twice as often. RINGTREE_LEND=off on one rank, and nobody lends.
+every use whether the array still has it (it may be resized). What was lent and is given back is plain again.
+RINGTREE_LEND=off on one rank, and nobody lends.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any
 
 from mpi4py import MPI
 
-from _ringtree.direct import NOT_UNDERSTOOD, Direct, Kinds
+from _ringtree.direct import NOT_UNDERSTOOD, Direct, Kinds, run_call
 from _ringtree.names import KINDS, OPS
 from _ringtree.native import lib
 from _ringtree.ndarrays import table
@@ -20,7 +20,7 @@ from .accelerated import Accelerated
 from .datatypes import AVG, numpy_name
 
 SUM, IN_PLACE = MPI.SUM, MPI.IN_PLACE
-_run, _barrier = lib.rt_direct_call, lib.rt_direct_barrier
+_run, _barrier = run_call, lib.rt_direct_barrier
 # By identity: mpi4py's operations live as long as its module and have no hash. Others are not plain.
 _OPS = {id(getattr(MPI, name.upper())): number for name, number in OPS.items() if name != "avg"} | {id(AVG): OPS["avg"]}
 
@@ -138,7 +138,8 @@ class Quick(Accelerated):
     def _settled(self, status: int, what: str, send: Any, receive: Any) -> bool:
         """Wait for, or raise, what the core answered; False where it has begun nothing."""
         direct = self._direct
-        assert direct is not None
+        if direct is None:  # freed meanwhile
+            return False
         if status == NOT_UNDERSTOOD and direct.error.text[0] == b"\0":
             _learn(receive)
             return False

@@ -167,7 +167,7 @@ def rows(limits: Limits) -> Iterator[tuple[str, int | None, str]]:
     meanings = {
         "whole_bytes": "up to here every rank combines whole inputs",
         "piece_bytes": "what a rank puts into a slot at a time",
-        "stream_bytes": "from here on results go past the cache",
+        "stream_bytes": "from here on results go past the cache (a broadcast's from 8 times that on)",
         "fetch_bytes": "from here on private memory is copied once, by the kernel (collectives that combine nothing)",
     }
     for name, value in asdict(limits).items():

@@ -44,7 +44,7 @@ typedef struct rt_direct rt_direct;
 typedef struct rt_limits {
     int64_t whole_bytes;  /* up to here every rank combines whole inputs */
     int64_t piece_bytes;  /* what a rank puts into a slot at a time */
-    int64_t stream_bytes; /* from here on results go past the cache */
+    int64_t stream_bytes; /* from here on results go past the cache; a broadcast's from 8 times that on */
     int64_t fetch_bytes;  /* from here on private memory is read by the kernel's single copy; INT64_MAX: never */
 } rt_limits;
 
@@ -93,8 +93,9 @@ typedef struct rt_direct_kind {
 /* Run for equal parts. call: the address of a tuple of an array whose memory is an rt_direct_kind, and two NumPy
  * arrays (the same one for broadcast; in place the same one, or for all_reduce what the table has for that): one
  * argument, for every one costs Python time. RT_ERR_INVALID without a text: not a call that this understands; nothing
- * was begun. Dangerous: nothing else may be given. */
+ * was begun. Dangerous: nothing else may be given. The second is for tuples whose items begin after four words. */
 int rt_direct_call(uint64_t call);
+int rt_direct_call_hashed(uint64_t call);
 int rt_direct_barrier(const rt_direct_caller *caller);
 
 typedef struct rt_direct_prepared {

@@ -31,9 +31,9 @@ static int refuse(rt_error *error) {
     return RT_ERR_INVALID;
 }
 
-int rt_direct_call(uint64_t call) {
-    const rt_direct_kind *asked = rt_ndarray_memory(rt_tuple_item(call, 0));
-    const uint64_t send = rt_tuple_item(call, 1), receive = rt_tuple_item(call, 2);
+static inline int run(uint64_t call, int64_t head) {
+    const rt_direct_kind *asked = rt_ndarray_memory(rt_object_word(call, head));
+    const uint64_t send = rt_object_word(call, head + 1), receive = rt_object_word(call, head + 2);
     const rt_direct_caller *caller = asked->caller;
     rt_direct *d = caller->direct;
     const int kind = (int)(asked->code & 0xff), op = (int)(asked->code >> 8 & 0xff) - 1;
@@ -62,9 +62,18 @@ int rt_direct_call(uint64_t call) {
     return rt_direct_run(d, &spec, RT_QUICK_WAIT_NS, caller->error);
 }
 
+int rt_direct_call(uint64_t call) {
+    return run(call, 3);
+}
+
+int rt_direct_call_hashed(uint64_t call) {
+    return run(call, 4);
+}
+
 int rt_direct_barrier(const rt_direct_caller *caller) {
-    rt_direct_spec spec = {{.kind = RT_BARRIER, .ranks = caller->direct->rounds.ranks}, NULL, NULL, RT_UINT8, -1, 0};
-    return rt_direct_run(caller->direct, &spec, RT_QUICK_WAIT_NS, caller->error);
+    rt_direct *d = caller->direct; /* NULL is rt_direct_run's to find */
+    rt_direct_spec spec = {{.kind = RT_BARRIER, .ranks = d ? d->rounds.ranks : 0}, NULL, NULL, RT_UINT8, -1, 0};
+    return rt_direct_run(d, &spec, RT_QUICK_WAIT_NS, caller->error);
 }
 
 int rt_direct_again(const rt_direct_prepared *prepared) {

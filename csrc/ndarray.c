@@ -13,14 +13,6 @@ typedef struct fields {
     int flags;
 } fields;
 
-/* As cpython/tupleobject.h has it. */
-typedef struct tuple {
-    uint64_t references;
-    const void *type;
-    int64_t length;
-    const void *items[];
-} tuple;
-
 enum { C_CONTIGUOUS = 0x1, F_CONTIGUOUS = 0x2, ALIGNED = 0x100, WRITABLE = 0x400, MOST_DIMENSIONS = 64 };
 
 static const fields *fields_of(uint64_t object) {
@@ -68,9 +60,9 @@ void *rt_ndarray_memory(uint64_t object) {
     return fields_of(object)->data;
 }
 
-uint64_t rt_tuple_item(uint64_t object, int64_t item) {
-    const tuple *items = (const void *)(uintptr_t)object;
-    return (uint64_t)(uintptr_t)items->items[item];
+uint64_t rt_object_word(uint64_t object, int64_t word) {
+    const uintptr_t *words = (const void *)(uintptr_t)object;
+    return words[word];
 }
 
 static rt_array_state state_of(uint64_t object) {

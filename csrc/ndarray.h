@@ -1,13 +1,13 @@
 /* ndarray: where a NumPy array's elements are, read from the array object itself; and what a tuple holds.
  *
  *   array ─▶ [ references │ type │ data │ nd │ dimensions │ strides │ base │ descr │ flags │ ... ]
- *   tuple ─▶ [ references │ type │ length │ item │ item │ ... ]
+ *   tuple ─▶ [ references │ type │ length │ item │ item │ ... ]          from CPython 3.14 on a hash before the items
  *
  * Asking NumPy through Python's buffer protocol takes longer than a small collective does, and each argument of a call
  * a tenth of one. These fields are public (PyArrayObject_fields in numpy/ndarraytypes.h, PyTupleObject in CPython's
- * cpython/tupleobject.h) and have been the same since NumPy 1.7; Python checks them against what it says of objects
+ * cpython/tupleobject.h), the array's the same since NumPy 1.7; Python checks them against what it says of objects
  * made for the purpose before it offers a table here, else none is used. It is none where an object's head is not two
- * words: CPython built for debugging, or without its lock.
+ * words, as in CPython without its lock.
  *
  * A table knows the array type and the element types by the addresses of their objects, which live as long as the
  * process. What is not exactly that type, contiguous and aligned is not understood, and takes the long way.
@@ -57,8 +57,8 @@ void rt_array_note(uint64_t object, rt_array_state *state);
 /* Whether the array still has the memory that it had. */
 int rt_array_stands(const rt_array_state *state);
 
-/* Dangerous: the object must be a tuple that has such an item. */
-uint64_t rt_tuple_item(uint64_t object, int64_t item);
+/* Dangerous: the object must have so many words. */
+uint64_t rt_object_word(uint64_t object, int64_t word);
 /* cffi: end */
 
 #endif

@@ -17,6 +17,7 @@ from together import WORLD
 import ringtree
 from _ringtree.direct import Limits
 from _ringtree.names import KINDS
+from _ringtree.native import lib
 from _ringtree.ndarrays import table
 
 pytestmark = pytest.mark.mpi
@@ -86,6 +87,14 @@ def test_objects_that_the_core_cannot_read_take_the_long_way(monkeypatch: pytest
         total(comm)
         total(comm, 100_000)
         comm.Barrier()
+
+
+def test_calls_from_tuples_that_know_their_hash(comm: ringtree.Communicator) -> None:
+    """As CPython has them from 3.14 on."""
+    ones, found = np.ones(5, np.float32), np.zeros(5, np.float32)
+    words = np.array([1, 0, 3, 99, id(comm._sum_to_all), id(ones), id(found)], np.uint64)
+    assert lib.rt_direct_call_hashed(words.ctypes.data) == 0
+    assert found.tolist() == [comm.size] * 5
 
 
 def test_roots_that_no_rank_has(comm: ringtree.Communicator) -> None:

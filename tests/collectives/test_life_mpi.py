@@ -14,6 +14,8 @@ from opened import RANK, RANKS, opened, total
 from together import WORLD, meet
 
 import ringtree
+from _ringtree.direct import NOT_UNDERSTOOD, run_call
+from _ringtree.native import lib, text_of
 
 pytestmark = pytest.mark.mpi
 
@@ -112,6 +114,22 @@ def test_after_its_end() -> None:
             use()
     total(child)
     child.Free()
+
+
+def test_an_end_in_the_middle_of_a_call() -> None:
+    """A finalizer or a signal handler may free a communicator that is being called: what the core looks at stays."""
+    comm = ringtree.Communicator(WORLD)
+    values = np.zeros(4, np.float32)
+    kind, caller, direct = comm._sum_to_all, comm._direct.caller, comm._direct
+    comm.Free()
+    del comm
+    gc.collect()
+    held = [np.full(24, 0x41, np.uint8) for _ in range(1000)]  # where freed memory was
+    call = (kind, values, values)
+    assert run_call(id(call)) == NOT_UNDERSTOOD
+    assert lib.rt_direct_barrier(caller) < 0
+    assert text_of(direct.error) == "the communicator was freed"
+    assert held
 
 
 def test_the_world_by_default_and_the_original_untouched() -> None:

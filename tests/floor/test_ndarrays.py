@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from _ringtree.native import ffi, lib
+from _ringtree.ndarrays import TUPLE_HEAD_WORDS as HEAD
 from _ringtree.ndarrays import table
 
 TYPES = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
@@ -57,4 +58,4 @@ def test_what_is_not_plain_is_not_understood(thing: object) -> None:
 
 @given(st.lists(st.integers() | st.text(max_size=3), max_size=6).map(tuple))
 def test_the_items_of_a_tuple(items: tuple[object, ...]) -> None:
-    assert [lib.rt_tuple_item(id(items), at) for at in range(len(items))] == [id(item) for item in items]
+    assert [lib.rt_object_word(id(items), HEAD + at) for at in range(len(items))] == [id(item) for item in items]
