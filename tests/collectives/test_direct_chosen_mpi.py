@@ -91,6 +91,7 @@ def test_objects_that_the_core_cannot_read_take_the_long_way(monkeypatch: pytest
 
 def test_calls_from_tuples_that_know_their_hash(comm: ringtree.Communicator) -> None:
     """As CPython has them from 3.14 on."""
+    total(comm)  # opens it
     ones, found = np.ones(5, np.float32), np.zeros(5, np.float32)
     words = np.array([1, 0, 3, 99, id(comm._sum_to_all), id(ones), id(found)], np.uint64)
     assert lib.rt_direct_call_hashed(words.ctypes.data) == 0
