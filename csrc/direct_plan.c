@@ -4,7 +4,7 @@
 #include "direction.h"
 
 /* Below, a copy costs less than a second hand-over; and what is worth saying where nothing can be reached yet. */
-enum { PLACED_BYTES = 2048, TOLD_BYTES = 16 << 10, CROWDED_BROADCAST_BYTES = 128 << 10, BROADCAST_CACHED = 8 };
+enum { PLACED_BYTES = 2048, TOLD_BYTES = 16 << 10, CROWDED_BROADCAST_BYTES = 128 << 10 };
 
 static bool reduces(int kind) {
     return kind == RT_ALL_REDUCE || kind == RT_REDUCE_SCATTER || kind == RT_REDUCE;
@@ -156,7 +156,9 @@ static bool as_before(const rt_direct *d, const rt_direct_spec *spec) {
            (spec->output || !d->plan.output_bytes);
 }
 
-/* Whether results go past the cache. What a broadcast overwrites is what its ranks worked with last: as long as that
+enum { BROADCAST_CACHED = 8 }; /* times the size from which results go past the cache */
+
+/* Whether they do. What a broadcast overwrites is what its ranks worked with last: as long as that
  * may still be in the cache, to store past it costs up to twice the time. */
 static bool streams(const rt_direct *d, const rt_turns *at) {
     const int64_t bytes = at->input_bytes > at->output_bytes ? at->input_bytes : at->output_bytes;
